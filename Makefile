@@ -1,0 +1,178 @@
+# s3-orchestrator: "make help" lists what can be done here.
+#
+# Everything is built out of tree in $(BUILD). A module is a folder of common/;
+# all modules together are one archive, and a program is that archive plus the
+# files of its own folder. New files are found by themselves.
+
+VERSION   := 0.1.0
+PREFIX    ?= /usr
+DESTDIR   ?=
+BUILD     ?= build
+CC        ?= cc
+PYTHON    ?= /usr/bin/python3
+
+# Lowest layer first: an include may only point to the left ("make lint").
+LAYERS    := base rt net s3proto config db observe store backend placement object ctl
+MODULES   ?= $(LAYERS)
+PROGRAMS  := proxyd workerd adminctl
+PKGS      := libevent_core libevent_pthreads libpq libcurl libssl libcrypto jansson yaml-0.1 expat
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+           -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough
+ifdef CI
+WARN    += -Werror
+endif
+HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+OPT     := -O2 -g -D_FORTIFY_SOURCE=2
+LDHARD  := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+# SANITIZE=1 builds with ASan and UBSan, into a build folder of its own.
+ifdef SANITIZE
+override BUILD := $(BUILD)/san
+HARDEN  := -fPIE
+OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDHARD  := -pie -fsanitize=address,undefined
+endif
+
+CPPFLAGS += -I. -Icommon -I$(BUILD)/gen -D_GNU_SOURCE -DS3O_VERSION='"$(VERSION)"'
+CFLAGS   ?= $(OPT)
+ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) $(PKG_CFLAGS) -pthread -MMD -MP
+LDLIBS    = $(PKG_LIBS) -pthread -lm
+
+COMMON_SRC := $(foreach m,$(MODULES),$(wildcard common/$(m)/*.c))
+COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o)
+LIB        := $(BUILD)/libs3o.a
+UNIT_SRC   := $(wildcard t/unit/test_*.c)
+UNIT_BIN   := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
+FUZZ_SRC   := $(wildcard t/fuzz/fuzz_*.c)
+FUZZ_BIN   := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/fuzz/%)
+
+.PHONY: all help check unit system lint print-layers format bench fuzz run install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS:%=$(BUILD)/%)
+
+help:
+	@echo 'make            build proxyd, workerd and adminctl into $(BUILD)/'
+	@echo 'make run        install what is needed, build and start a complete system (Ctrl-C stops it)'
+	@echo 'make check      install what the tests need, build with sanitizers, run all tests'
+	@echo 'make unit       only the unit tests        make unit T=base_str   only one'
+	@echo 'make system     only the system tests      make system T=test_put.py'
+	@echo 'make lint       layering, formatting, static analysis, man pages'
+	@echo 'make format     rewrite the C files in the project style'
+	@echo 'make bench      speed, beside nginx on the same machine'
+	@echo 'make fuzz       run every fuzz target      FUZZ_SECONDS=600'
+	@echo 'make install    DESTDIR= PREFIX=/usr'
+	@echo 'make clean'
+
+# --- programs ------------------------------------------------------------
+
+define PROGRAM
+$(1)_SRC := $$(wildcard $(1)/*.c $(1)/*/*.c)
+$$(BUILD)/$(1): $$($(1)_SRC:%.c=$$(BUILD)/%.o) $$(LIB)
+	$$(CC) $$(LDHARD) -o $$@ $$($(1)_SRC:%.c=$$(BUILD)/%.o) $$(LIB) $$(LDLIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
+
+$(LIB): $(COMMON_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+# The coroutine switch uses longjmp between stacks, which the fortified
+# longjmp takes for an overflow.
+$(BUILD)/common/rt/task.o: ALL_CFLAGS += -U_FORTIFY_SOURCE
+
+$(BUILD)/%.o: %.c | generated
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- generated sources ---------------------------------------------------
+
+SQL_SRC := $(sort $(wildcard sql/migrations/*.sql sql/functions/*.sql sql/queries/*.sql))
+
+.PHONY: generated
+generated: $(BUILD)/gen/db_gen.h
+
+$(BUILD)/gen/db_gen.h: sql/generate.py $(SQL_SRC)
+	@mkdir -p $(@D)
+	$(PYTHON) sql/generate.py $(BUILD)/gen
+
+# --- tests ---------------------------------------------------------------
+
+$(BUILD)/unit/%: $(BUILD)/t/unit/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDHARD) -o $@ $< $(LIB) $(LDLIBS) $(shell pkg-config --libs check)
+
+# The outer make must not look at packages that are not there yet: what needs
+# them runs in an inner one.
+INNER = $(MAKE) --no-print-directory -j$(shell nproc)
+SAN   = $(INNER) SANITIZE=1
+
+run:
+	@packaging/deps run
+	@$(INNER) all
+	@packaging/quickstart $(BUILD)
+
+check:
+	@packaging/deps test
+	@$(SAN) all unit-programs
+	@$(MAKE) --no-print-directory lint
+	@t/run-all $(BUILD)/san
+
+unit:
+	@$(SAN) unit-programs T='$(T)'
+	@t/run-unit $(if $(T),$(BUILD)/san/unit/test_$(T),$(UNIT_SRC:t/unit/%.c=$(BUILD)/san/unit/%))
+
+system:
+	@$(SAN) all
+	@t/run-system $(BUILD)/san $(T)
+
+.PHONY: unit-programs
+unit-programs: $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BIN))
+
+lint:
+	@t/lint
+
+print-layers:
+	@echo $(LAYERS)
+
+format:
+	clang-format -i $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+
+$(BUILD)/fuzz/%: t/fuzz/%.c
+	@mkdir -p $(@D)
+	clang -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		$(CPPFLAGS) $(PKG_CFLAGS) -o $@ $< $(filter-out common/rt/% common/db/% common/store/% \
+		common/backend/% common/placement/% common/object/% common/ctl/% common/observe/%,$(COMMON_SRC)) $(LDLIBS)
+
+FUZZ_SECONDS ?= 600
+fuzz: $(FUZZ_BIN)
+	@for f in $^; do mkdir -p $(BUILD)/corpus/$${f##*/} && \
+		echo "== $${f##*/}" && \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/corpus/ $(BUILD)/corpus/$${f##*/} 2>$(BUILD)/corpus/log || \
+		{ tail -n 40 $(BUILD)/corpus/log; exit 1; }; \
+		grep -E 'number_of_executed_units|new_units_added' $(BUILD)/corpus/log; done
+
+bench:
+	@packaging/deps test
+	@$(INNER) all
+	@t/bench/run $(BUILD)
+
+MAN := $(wildcard man/*.8) $(BUILD)/man/s3-orchestrator.yaml.5
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator
+	install -m 644 etc/*.yaml $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
+
+clean:
+	rm -rf $(BUILD)

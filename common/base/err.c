@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Error values. The text is cut at a character boundary, because it ends up in
+ * JSON and XML.
+ */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/str.h"
+
+/* Removes the incomplete UTF-8 sequence that cutting may have left at the end. */
+static void drop_partial_char(char *text, size_t n)
+{
+	size_t start = n;
+
+	while (start > 0 && n - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+		start--;
+	if (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0xC0 &&
+	    str_utf8_len(str_n(text + start - 1, n - start + 1)) != n - start + 1)
+		text[start - 1] = '\0';
+}
+
+enum err err_set(struct error *e, enum err code, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (!e)
+		return code;
+	e->code = code;
+	va_start(ap, fmt);
+	n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		e->text[0] = '\0';
+	else if ((size_t)n >= sizeof(e->text))
+		drop_partial_char(e->text, sizeof(e->text) - 1);
+	return code;
+}
+
+const char *err_name(enum err code)
+{
+	switch (code) {
+	case ERR_OK:
+		return "ok";
+	case ERR_CANCELED:
+		return "canceled";
+	case ERR_TIMEOUT:
+		return "timeout";
+	case ERR_IO:
+		return "io";
+	case ERR_PROTOCOL:
+		return "protocol";
+	case ERR_INVALID:
+		return "invalid";
+	case ERR_NOT_FOUND:
+		return "not_found";
+	case ERR_DENIED:
+		return "denied";
+	case ERR_NO_SPACE:
+		return "no_space";
+	case ERR_TOO_LARGE:
+		return "too_large";
+	case ERR_PRECONDITION:
+		return "precondition";
+	case ERR_RANGE:
+		return "range";
+	case ERR_CONFLICT:
+		return "conflict";
+	case ERR_BUSY:
+		return "busy";
+	case ERR_UNSUPPORTED:
+		return "unsupported";
+	case ERR_UNAVAILABLE:
+		return "unavailable";
+	case ERR_DB_UNCERTAIN:
+		return "db_uncertain";
+	}
+	return "unknown";
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A set of running checksums. Data goes through all of them in blocks that
+ * stay in the first-level cache, so that memory is read once.
+ */
+#include "s3proto/checksum.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "s3proto/crc.h"
+
+#define BLOCK 16384 /* bytes; half of a usual first-level data cache */
+
+static const struct kind {
+	const char *name;
+	const char *field;
+	size_t size;
+	bool is_digest; /* else a CRC */
+	enum digest_kind digest;
+} kinds[CHECKSUM_KINDS] = {
+	[CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", 4, false, 0},
+	[CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", 4, false, 0},
+	[CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", 8, false, 0},
+	[CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", SHA1_SIZE, true, DIGEST_SHA1},
+	[CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", SHA256_SIZE, true, DIGEST_SHA256},
+	[CHECKSUM_MD5] = {"MD5", "content-md5", MD5_SIZE, true, DIGEST_MD5},
+};
+
+struct checksum_set {
+	unsigned wanted;
+	bool final;
+	uint64_t crc[CHECKSUM_KINDS];
+	struct digest *digest[CHECKSUM_KINDS];
+	uint8_t value[CHECKSUM_KINDS][CHECKSUM_MAX];
+};
+
+size_t checksum_size(enum checksum_kind k)
+{
+	return kinds[k].size;
+}
+
+const char *checksum_name(enum checksum_kind k)
+{
+	return kinds[k].name;
+}
+
+const char *checksum_field(enum checksum_kind k)
+{
+	return kinds[k].field;
+}
+
+bool checksum_of_field(struct str field, enum checksum_kind *k)
+{
+	for (int i = 0; i < CHECKSUM_KINDS; i++) {
+		if (str_eq_nocase(field, str_of(kinds[i].field))) {
+			*k = (enum checksum_kind)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool checksum_parse(enum checksum_kind k, struct str text, uint8_t out[CHECKSUM_MAX])
+{
+	return base64_decode(str_trim(text), out, CHECKSUM_MAX) == (ssize_t)kinds[k].size;
+}
+
+void checksum_format(enum checksum_kind k, const uint8_t value[CHECKSUM_MAX],
+                     char out[CHECKSUM_BASE64_SIZE])
+{
+	base64_encode(value, kinds[k].size, out);
+}
+
+static bool is_wanted(const struct checksum_set *s, int k)
+{
+	return s->wanted & CHECKSUM_BIT(k);
+}
+
+struct checksum_set *checksum_set_new(unsigned wanted)
+{
+	struct checksum_set *s = MEM_NEW(struct checksum_set);
+	s->wanted = wanted;
+	for (int k = 0; k < CHECKSUM_KINDS; k++)
+		if (is_wanted(s, k) && kinds[k].is_digest)
+			s->digest[k] = digest_new(kinds[k].digest);
+	return s;
+}
+
+void checksum_set_free(struct checksum_set **s)
+{
+	if (*s == NULL)
+		return;
+	for (int k = 0; k < CHECKSUM_KINDS; k++)
+		if ((*s)->digest[k] != NULL)
+			digest_free(&(*s)->digest[k]);
+	free(*s);
+	*s = NULL;
+}
+
+unsigned checksum_set_kinds(const struct checksum_set *s)
+{
+	return s->wanted;
+}
+
+static uint64_t update_crc(int kind, uint64_t crc, const void *p, size_t n)
+{
+	switch (kind) {
+	case CHECKSUM_CRC32:
+		return crc_32((uint32_t)crc, p, n);
+	case CHECKSUM_CRC32C:
+		return crc_32c((uint32_t)crc, p, n);
+	default:
+		return crc_64nvme(crc, p, n);
+	}
+}
+
+static void update_block(struct checksum_set *s, const void *p, size_t n)
+{
+	for (int k = 0; k < CHECKSUM_KINDS; k++) {
+		if (!is_wanted(s, k))
+			continue;
+		if (kinds[k].is_digest)
+			digest_update(s->digest[k], p, n);
+		else
+			s->crc[k] = update_crc(k, s->crc[k], p, n);
+	}
+}
+
+void checksum_set_update(struct checksum_set *s, const void *data, size_t n)
+{
+	assert(!s->final);
+	const char *p = data;
+	while (n > 0) {
+		size_t block = n < BLOCK ? n : BLOCK;
+		update_block(s, p, block);
+		p += block;
+		n -= block;
+	}
+}
+
+static void store_big_endian(uint64_t v, size_t n, uint8_t *out)
+{
+	while (n > 0) {
+		out[--n] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+void checksum_set_final(struct checksum_set *s)
+{
+	assert(!s->final);
+	s->final = true;
+	for (int k = 0; k < CHECKSUM_KINDS; k++) {
+		if (!is_wanted(s, k))
+			continue;
+		if (kinds[k].is_digest)
+			digest_final(s->digest[k], s->value[k]);
+		else
+			store_big_endian(s->crc[k], kinds[k].size, s->value[k]);
+	}
+}
+
+const uint8_t *checksum_set_value(const struct checksum_set *s, enum checksum_kind k)
+{
+	assert(s->final && is_wanted(s, k));
+	return s->value[k];
+}
+
+bool checksum_set_matches(const struct checksum_set *s, enum checksum_kind k, struct str text)
+{
+	uint8_t claimed[CHECKSUM_MAX];
+	return checksum_parse(k, text, claimed) &&
+	       memcmp(claimed, checksum_set_value(s, k), kinds[k].size) == 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the bytes of a request path to bucket and key.
+ */
+#include "s3proto/path.h"
+
+#include "net/uri.h"
+
+/* Decodes and checks what holds for the whole path. */
+static enum path_result decode(struct arena *a, struct str raw, struct str *out)
+{
+	if (!uri_decode(a, raw, false, out))
+		return PATH_BAD_ESCAPE;
+	if (!str_is_utf8(*out) || str_chr(*out, '\0') >= 0)
+		return PATH_BAD_TEXT;
+	return PATH_OK;
+}
+
+/* decoded is without the leading slash. */
+static enum path_result split(struct str decoded, struct path *out)
+{
+	out->bucket = str_cut(decoded, '/', &out->key);
+	if (out->bucket.n == 0)
+		return PATH_NO_BUCKET;
+	if (out->key.n > PATH_KEY_MAX)
+		return PATH_KEY_TOO_LONG;
+	return PATH_OK;
+}
+
+enum path_result path_split(struct arena *a, struct str raw, struct path *out)
+{
+	*out = (struct path){0};
+	if (str_eq(raw, STR("/")))
+		return PATH_ROOT;
+	struct str decoded;
+	enum path_result r = decode(a, raw, &decoded);
+	if (r != PATH_OK)
+		return r;
+	if (!str_starts(decoded, STR("/")))
+		return PATH_NO_BUCKET;
+	return split(str_skip(decoded, 1), out);
+}
+
+/* A '?' in the key itself has to be sent as %3F, so the raw one ends it. */
+static struct str cut_version(struct str value, struct str *version)
+{
+	ssize_t at = str_find(value, STR("?versionId="));
+	if (at < 0)
+		return value;
+	*version = str_skip(value, (size_t)at + sizeof("?versionId=") - 1);
+	return str_n(value.p, (size_t)at);
+}
+
+enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out)
+{
+	*out = (struct path){0};
+	struct str decoded;
+	enum path_result r = decode(a, cut_version(value, &out->version), &decoded);
+	if (r != PATH_OK)
+		return r;
+	if (str_starts(decoded, STR("/")))
+		decoded = str_skip(decoded, 1);
+	r = split(decoded, out);
+	return r == PATH_OK && out->key.n == 0 ? PATH_NO_BUCKET : r;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Request paths (path style only: /bucket/key) and copy sources.
+ */
+#ifndef S3PROTO_PATH_H
+#define S3PROTO_PATH_H
+
+#include "base/arena.h"
+#include "base/str.h"
+
+#define PATH_KEY_MAX 1024 /* bytes of a key in UTF-8, as in S3 */
+
+enum path_result {
+	PATH_OK,           /* bucket, and a key unless the bucket itself is meant */
+	PATH_ROOT,         /* exactly "/" */
+	PATH_NO_BUCKET,    /* InvalidRequest */
+	PATH_BAD_ESCAPE,   /* InvalidURI: a '%' without two hex digits */
+	PATH_BAD_TEXT,     /* InvalidRequest: not UTF-8, or a NUL; no catalogue could hold it */
+	PATH_KEY_TOO_LONG, /* KeyTooLongError */
+};
+
+struct path {
+	struct str bucket;
+	struct str key;     /* empty: the bucket itself */
+	struct str version; /* copy source only: value of ?versionId, not decoded */
+};
+
+/* raw is the path of a request target, beginning with '/'. It is decoded once
+ * and split at the first '/' after the leading one; nothing is normalised: keys
+ * may contain "//", ".", "..". */
+enum path_result path_split(struct arena *a, struct str raw, struct path *out);
+
+/* The value of x-amz-copy-source: "[/]bucket/key[?versionId=...]". Without a key
+ * it is PATH_NO_BUCKET. */
+enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out);
+
+#endif

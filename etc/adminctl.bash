@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# bash completion for adminctl(8); the words are those of "adminctl help".
+
+_adminctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local commands="status validate reload workers run log-level version help"
+	local options="-config -socket-dir -addr -token -json"
+	local jobs="cleanup_queue pending_reaper"
+	local levels="debug info warn error"
+
+	case $prev in
+	-config | --config | -c)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	-socket-dir | --socket-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	-addr | --addr | -token | --token)
+		return
+		;;
+	run)
+		mapfile -t COMPREPLY < <(compgen -W "$jobs" -- "$cur")
+		return
+		;;
+	log-level)
+		mapfile -t COMPREPLY < <(compgen -W "$levels" -- "$cur")
+		return
+		;;
+	esac
+	case $cur in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	esac
+}
+
+complete -F _adminctl adminctl

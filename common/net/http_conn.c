@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An HTTP/1.1 connection. The input buffer exists only while it holds bytes: it
+ * is allocated to receive and freed when the last byte has been used, so an idle
+ * connection has none, and large bodies go past it straight into the reader's
+ * memory. A head is copied to the arena when complete, so that it outlives the
+ * buffer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/http_conn_private.h"
+
+#define INTERIM_MAX 16 /* 1xx answers before the real one */
+
+struct http_conn *http_conn_new(struct stream *s)
+{
+	struct http_conn *c = MEM_NEW(struct http_conn);
+
+	c->s = s;
+	return c;
+}
+
+void http_conn_close(struct http_conn **c)
+{
+	if (!*c)
+		return;
+	stream_close(&(*c)->s);
+	free((*c)->buf);
+	free(*c);
+	*c = NULL;
+}
+
+struct stream *http_conn_stream(struct http_conn *c)
+{
+	return c->s;
+}
+
+size_t http_conn_buffered(const struct http_conn *c)
+{
+	return c->end - c->pos;
+}
+
+static void free_if_empty(struct http_conn *c)
+{
+	if (c->pos < c->end)
+		return;
+	free(c->buf);
+	c->buf = NULL;
+	c->cap = c->pos = c->end = 0;
+}
+
+void http_conn_consume(struct http_conn *c, size_t n)
+{
+	c->pos += n;
+	c->scanned = 0;
+	c->probe = 0;
+	free_if_empty(c);
+}
+
+/* Makes room for at least one byte more. */
+static void make_room(struct http_conn *c)
+{
+	if (c->end < c->cap)
+		return;
+	if (c->pos > 0) {
+		memmove(c->buf, c->buf + c->pos, http_conn_buffered(c));
+		c->end -= c->pos;
+		c->pos = 0;
+	} else {
+		c->cap = c->cap == 0 ? HTTP_CONN_INPUT_SIZE : 2 * c->cap;
+		c->buf = mem_resize(c->buf, c->cap);
+	}
+}
+
+ssize_t http_conn_fill(struct http_conn *c, int64_t deadline)
+{
+	for (;;) {
+		ssize_t r;
+		int waited;
+
+		make_room(c);
+		r = stream_try_read(c->s, c->buf + c->end, c->cap - c->end);
+		if (r > 0)
+			c->end += (size_t)r;
+		free_if_empty(c);
+		if (r != -EAGAIN)
+			return r;
+		if ((waited = stream_wait_read(c->s, deadline)) < 0)
+			return waited;
+	}
+}
+
+/* Is it worth parsing? Always at first; later when an empty line has come, or
+ * when the bytes have doubled, so that garbage without one is refused before it
+ * has filled the buffer. Byte by byte a head would cost quadratic time. */
+static bool may_be_complete(struct http_conn *c)
+{
+	size_t n = http_conn_buffered(c);
+	size_t from = c->scanned > 3 ? c->scanned - 3 : 0;
+	bool found = memmem(c->buf + c->pos + from, n - from, "\r\n\r\n", 4) != NULL;
+
+	c->scanned = n;
+	if (!found && n < c->probe && n < HTTP1_HEAD_MAX)
+		return false;
+	c->probe = 2 * n;
+	return true;
+}
+
+static struct str moved(struct str s, const char *from, const char *to)
+{
+	return s.n > 0 ? str_n(to + (s.p - from), s.n) : STR_NULL;
+}
+
+/* Lets the head live in the arena instead of the input buffer. */
+static void keep_head(struct http_head *h, const char *from, size_t n, struct arena *a)
+{
+	const char *to = arena_strndup(a, from, n);
+
+	h->method = moved(h->method, from, to);
+	h->target = moved(h->target, from, to);
+	h->reason = moved(h->reason, from, to);
+	for (size_t i = 0; i < h->n_fields; i++) {
+		h->fields[i].name = moved(h->fields[i].name, from, to);
+		h->fields[i].value = moved(h->fields[i].value, from, to);
+	}
+}
+
+/* Whose head is awaited: method is NULL on the server side. */
+static enum http1_result parse_buffered(struct http_conn *c, const struct str *method,
+                                        struct arena *a, struct http_head *h, const char **why)
+{
+	const char *p = c->buf + c->pos;
+	size_t n = http_conn_buffered(c), used;
+	enum http1_result r;
+
+	if (n == 0 || !may_be_complete(c))
+		return HTTP1_MORE;
+	r = method ? http1_parse_response(p, n, *method, a, h, &used, why)
+	           : http1_parse_request(p, n, a, h, &used, why);
+	if (r != HTTP1_DONE)
+		return r;
+	keep_head(h, p, used, a);
+	http_conn_begin_body(c, h);
+	http_conn_consume(c, used);
+	return r;
+}
+
+enum err http_conn_broken(struct http_conn *c, struct error *e, ssize_t r, const char *doing)
+{
+	c->broken = true;
+	if (r == 0)
+		return err_set(e, ERR_IO, "%s: connection closed", doing);
+	return stream_error(e, r, doing);
+}
+
+/* The end of a connection on which nothing of the next message has come. */
+static bool is_quiet_end(const struct http_conn *c, ssize_t r)
+{
+	return http_conn_buffered(c) == 0 && (r == 0 || r == -ECONNRESET || r == -EPIPE);
+}
+
+/* Stray empty lines between requests (RFC 9112 2.2) are not kept. */
+static void skip_empty_lines(struct http_conn *c)
+{
+	while (http_conn_buffered(c) >= 2 && memcmp(c->buf + c->pos, "\r\n", 2) == 0)
+		http_conn_consume(c, 2);
+}
+
+enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int64_t header_us,
+                                struct arena *a, struct http_head *h, enum http1_result *result,
+                                const char **why, struct error *e)
+{
+	int64_t deadline = idle_deadline;
+	bool begun = false;
+	ssize_t r;
+
+	for (;;) {
+		if (!begun && http_conn_buffered(c) > 0) {
+			begun = true;
+			deadline = clock_deadline(header_us);
+		}
+		skip_empty_lines(c);
+		*result = parse_buffered(c, NULL, a, h, why);
+		if (*result == HTTP1_DONE)
+			return ERR_OK;
+		if (*result != HTTP1_MORE) {
+			c->broken = true;
+			return err_set(e, ERR_PROTOCOL, "malformed request: %s", *why);
+		}
+		if ((r = http_conn_fill(c, deadline)) > 0)
+			continue;
+		c->broken = true;
+		if (is_quiet_end(c, r))
+			return err_set(e, ERR_NOT_FOUND, "connection closed between requests");
+		if (r == -ETIMEDOUT && !begun)
+			return err_set(e, ERR_NOT_FOUND, "no further request");
+		return http_conn_broken(c, e, r, "reading a request");
+	}
+}
+
+/* One head, whatever its status is. */
+static enum err read_any_response(struct http_conn *c, struct str request_method, int64_t deadline,
+                                  struct arena *a, struct http_head *h, struct error *e)
+{
+	const char *why = NULL;
+
+	for (;;) {
+		enum http1_result result = parse_buffered(c, &request_method, a, h, &why);
+		ssize_t r;
+
+		if (result == HTTP1_DONE)
+			return ERR_OK;
+		if (result != HTTP1_MORE) {
+			c->broken = true;
+			return err_set(e, ERR_PROTOCOL, "malformed answer: %s", why);
+		}
+		if ((r = http_conn_fill(c, deadline)) > 0)
+			continue;
+		if (r == -ETIMEDOUT) /* may be tried again */
+			return stream_error(e, r, "waiting for an answer");
+		if (is_quiet_end(c, r)) {
+			c->broken = true;
+			return err_set(e, ERR_NOT_FOUND, "connection closed without an answer");
+		}
+		return http_conn_broken(c, e, r, "reading an answer");
+	}
+}
+
+enum err http_conn_read_response(struct http_conn *c, struct str request_method, int64_t deadline,
+                                 struct arena *a, struct http_head *h, bool *got_continue,
+                                 struct error *e)
+{
+	for (int i = 0; i < INTERIM_MAX; i++) {
+		enum err rc = read_any_response(c, request_method, deadline, a, h, e);
+
+		if (rc || h->status >= 200)
+			return rc;
+		if (h->status == 101)
+			break; /* nobody asked for another protocol */
+		if (h->status == 100 && got_continue) {
+			*got_continue = true;
+			return ERR_OK;
+		}
+	}
+	c->broken = true;
+	return err_set(e, ERR_PROTOCOL, "unexpected interim answer (%d)", h->status);
+}

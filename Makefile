@@ -11,6 +11,9 @@ BUILD     ?= build
 CC        ?= cc
 PYTHON    ?= /usr/bin/python3
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
 # Lowest layer first: an include may only point to the left ("make lint").
 LAYERS    := base rt net s3proto config db observe store backend placement object ctl
 MODULES   ?= $(LAYERS)
@@ -42,14 +45,14 @@ ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) $(PKG_CFLAGS) -pthread -MMD 
 LDLIBS    = $(PKG_LIBS) -pthread -lm
 
 COMMON_SRC := $(foreach m,$(MODULES),$(wildcard common/$(m)/*.c))
-COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o)
+COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/obj/%.o)
 LIB        := $(BUILD)/libs3o.a
 UNIT_SRC   := $(wildcard t/unit/test_*.c)
 UNIT_BIN   := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRC   := $(wildcard t/fuzz/fuzz_*.c)
 FUZZ_BIN   := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all help check unit system lint print-layers format bench fuzz run install clean
+.PHONY: all help check unit system lint print-layers format bench fuzz run install man clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -72,22 +75,24 @@ help:
 
 define PROGRAM
 $(1)_SRC := $$(wildcard $(1)/*.c $(1)/*/*.c)
-$$(BUILD)/$(1): $$($(1)_SRC:%.c=$$(BUILD)/%.o) $$(LIB)
-	$$(CC) $$(LDHARD) -o $$@ $$($(1)_SRC:%.c=$$(BUILD)/%.o) $$(LIB) $$(LDLIBS)
+$$(BUILD)/$(1): $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(LIB)
+	@echo '  LD  $$@'
+	$$(Q)$$(CC) $$(LDHARD) -o $$@ $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(LIB) $$(LDLIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
 $(LIB): $(COMMON_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # The coroutine switch uses longjmp between stacks, which the fortified
 # longjmp takes for an overflow.
-$(BUILD)/common/rt/task.o: ALL_CFLAGS += -U_FORTIFY_SOURCE
+$(BUILD)/obj/common/rt/task.o: ALL_CFLAGS += -U_FORTIFY_SOURCE
 
-$(BUILD)/%.o: %.c | generated
+$(BUILD)/obj/%.o: %.c | generated
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	@echo '  CC  $<'
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -104,9 +109,9 @@ $(BUILD)/gen/db_gen.h: sql/generate.py $(SQL_SRC)
 
 # --- tests ---------------------------------------------------------------
 
-$(BUILD)/unit/%: $(BUILD)/t/unit/%.o $(LIB)
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDHARD) -o $@ $< $(LIB) $(LDLIBS) $(shell pkg-config --libs check)
+	$(Q)$(CC) $(LDHARD) -o $@ $< $(LIB) $(LDLIBS) $(shell pkg-config --libs check)
 
 # The outer make must not look at packages that are not there yet: what needs
 # them runs in an inner one.
@@ -144,11 +149,17 @@ print-layers:
 format:
 	clang-format -i $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 
-$(BUILD)/fuzz/%: t/fuzz/%.c
+# Parsers need no loop and no sockets: only their sources are instrumented.
+FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_LIB   := $(wildcard common/base/*.c common/s3proto/*.c common/config/*.c) \
+              $(addprefix common/net/,http1.c http1_chunked.c http_status.c uri.c)
+
+$(BUILD)/obj-fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	clang -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		$(CPPFLAGS) $(PKG_CFLAGS) -o $@ $< $(filter-out common/rt/% common/db/% common/store/% \
-		common/backend/% common/placement/% common/object/% common/ctl/% common/observe/%,$(COMMON_SRC)) $(LDLIBS)
+	$(Q)clang $(FUZZ_FLAGS) $(CPPFLAGS) $(PKG_CFLAGS) -c -o $@ $<
+
+$(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj-fuzz/t/fuzz/%.o $(FUZZ_LIB:%.c=$(BUILD)/obj-fuzz/%.o)
+	$(Q)clang $(FUZZ_FLAGS) -o $@ $^ $(LDLIBS)
 
 FUZZ_SECONDS ?= 600
 fuzz: $(FUZZ_BIN)
@@ -164,13 +175,25 @@ bench:
 	@$(INNER) all
 	@t/bench/run $(BUILD)
 
-MAN := $(wildcard man/*.8) $(BUILD)/man/s3-orchestrator.yaml.5
+# The settings part of the page comes from the table that the parser reads.
+SETTINGS_PAGE := $(BUILD)/man/s3-orchestrator.yaml.5
 
-install: all
+man: $(SETTINGS_PAGE)
+
+$(BUILD)/tools/%: $(BUILD)/obj/t/tools/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDHARD) -o $@ $< $(LIB) $(LDLIBS)
+
+$(SETTINGS_PAGE): man/s3-orchestrator.yaml.5.in $(BUILD)/tools/gen_settings_man
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/tools/gen_settings_man <$< >$@
+
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 $(SETTINGS_PAGE) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator
 	install -m 644 etc/*.yaml $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
 

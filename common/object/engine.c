@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine itself and the question which backends may take new bytes.
+ */
+#include "object/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/breaker.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "object/engine_private.h"
+
+struct engine *engine_new(const struct config *c, struct store *store,
+			  const struct backend_set *backends)
+{
+	struct engine *g = MEM_NEW(struct engine);
+	g->config = c;
+	g->store = store;
+	g->backends = backends;
+	g->budget.limit = c->write_path.memory_budget;
+	g->budget.threshold = c->write_path.spill_threshold;
+	g->budget.dir = c->server.spill_dir;
+	return g;
+}
+
+void engine_free(struct engine **g)
+{
+	free(*g);
+	*g = NULL;
+}
+
+struct store *engine_store(struct engine *g)
+{
+	return g->store;
+}
+
+struct spool_budget *engine_spool_budget(struct engine *g)
+{
+	return &g->budget;
+}
+
+bool engine_wants_sha256(const struct engine *g)
+{
+	for (size_t i = 0; i < g->backends->n; i++)
+		if (backend_wants_sha256(g->backends->list[i]))
+			return true;
+	return false;
+}
+
+size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candidate *c)
+{
+	size_t n_space;
+	const struct store_space *space = store_space_hint(g->store, &n_space);
+	for (size_t i = 0; i < g->backends->n; i++) {
+		const struct backend *b = g->backends->list[i];
+		c[i] = (struct placement_candidate){
+			.index = (int)i,
+			.limit = b->config->quota_bytes,
+			.max_object = b->config->max_object_size,
+			.reachable = !b->breaker || breaker_is_eligible(b->breaker),
+		};
+		for (size_t k = 0; k < n_space; k++) {
+			if (!str_eq(space[k].backend, str_of(b->name)))
+				continue;
+			c[i].taken = space[k].used + space[k].reserved + space[k].orphaned;
+			c[i].draining = space[k].draining;
+		}
+	}
+	return placement_order(g->config->routing_strategy, size, c, g->backends->n);
+}
+
+static bool has_room(const struct placement_candidate *c, uint64_t size)
+{
+	return c->limit == 0 || (c->taken <= c->limit && size <= c->limit - c->taken);
+}
+
+enum err engine_admit(struct engine *g, uint64_t size, struct error *e)
+{
+	size_t n = g->backends->n;
+	struct placement_candidate *c = mem_alloc(n * sizeof(*c));
+	size_t eligible = engine_candidates(g, size, c);
+	bool room = false;
+	for (size_t i = 0; i < eligible; i++)
+		room = room || has_room(&c[i], size);
+	if (!room) {
+		BUF_AUTO text = {0};
+		buf_printf(&text, "No backend can accept a %llu byte upload; backend usage:",
+			   (unsigned long long)size);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&text, "%s %s=%llu/%llu", i ? "," : "",
+				   g->backends->list[c[i].index]->name,
+				   (unsigned long long)c[i].taken, (unsigned long long)c[i].limit);
+		err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
+	}
+	free(c);
+	return room ? ERR_OK : ERR_NO_SPACE;
+}

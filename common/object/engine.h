@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The object engine: how bytes and catalogue go together. Used by proxyd for
+ * requests and by workerd for jobs; knows nothing of HTTP.
+ */
+#ifndef OBJECT_ENGINE_H
+#define OBJECT_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backend/backend.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "object/spool.h"
+#include "store/store.h"
+
+struct config;
+struct engine;
+
+struct engine *engine_new(const struct config *c, struct store *store,
+			  const struct backend_set *backends);
+void engine_free(struct engine **e);
+struct store *engine_store(struct engine *e);
+struct spool_budget *engine_spool_budget(struct engine *e);
+
+/* --- write --------------------------------------------------------------- */
+
+/* Could some backend take an object of that size now? ERR_NO_SPACE with a text
+ * naming each backend's space if none. A hint, asked before a body is read. */
+enum err engine_admit(struct engine *g, uint64_t size, struct error *e);
+
+struct engine_put {
+	struct store_object object;  /* etag: empty = take the MD5 of the bytes, computed where it
+				      * is cheapest; generation is made here */
+	struct store_conditions conditions;
+	struct spool *spool;         /* sealed; object.size bytes */
+	const char *request_id;      /* for logs */
+	/* out */
+	const char *backend;         /* where it lies */
+	int64_t modified;
+	int failovers;               /* backends tried in vain before */
+};
+
+/* Stores a new current version of a key: reserve, send, commit; the next backend
+ * when one fails. On success the object is durable on a backend and in the
+ * catalogue, and p->object.etag and .generation are filled. On any error nothing
+ * stays that nobody cleans up. Cancellation of the task ends the sending, never
+ * the book-keeping. ERR_NO_SPACE, ERR_PRECONDITION, ERR_IO (all backends
+ * failed), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
+enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e);
+
+/* True when some backend signs the SHA-256 of what it is sent: then it is best
+ * computed while the body comes in. */
+bool engine_wants_sha256(const struct engine *g);
+
+/* --- read ---------------------------------------------------------------- */
+
+/* A body over bytes first..last (inclusive) of a version, or all of it when the
+ * version is empty: fails over between copies before and after the first byte,
+ * goes from segment to segment. Opens the first piece at once, so that an error
+ * can still be answered: ERR_NOT_FOUND when every copy is gone (the version may
+ * just have been replaced: look it up again), ERR_IO otherwise. *backend gets
+ * the name of the first copy's backend. The body lives outside the arena; the
+ * version and arena must outlive it. */
+enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
+		     uint64_t first, uint64_t last, struct body **out, const char **backend,
+		     struct error *e);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the engine share.
+ */
+#ifndef OBJECT_ENGINE_PRIVATE_H
+#define OBJECT_ENGINE_PRIVATE_H
+
+#include "config/config.h"
+#include "object/engine.h"
+#include "placement/placement.h"
+
+struct engine {
+	const struct config *config;
+	struct store *store;
+	const struct backend_set *backends;
+	struct spool_budget budget;
+};
+
+/* All backends as candidates for a new copy of `size` bytes, the eligible ones
+ * first, in the order to try them. c has room for all; returns how many are
+ * eligible. */
+size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candidate *c);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading an object: a body that goes from segment to segment and, when a copy
+ * fails, goes on at the same byte of another copy. That is safe even after the
+ * client has got part of it, because segments never change.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/breaker.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "object/engine_private.h"
+
+struct read_body {
+	struct body body;
+	struct engine *engine;
+	struct arena *arena;
+	const struct store_version *version;
+	uint64_t at, end;       /* of the object: next byte, byte after the last */
+	size_t segment;         /* that holds `at` */
+	uint64_t segment_start; /* offset of its first byte in the object */
+	uint64_t tried;         /* bit i: copy i of this segment has failed */
+	struct body *piece;     /* open copy, positioned at `at` */
+	const char *backend;    /* of the piece */
+};
+
+/* Copies that one segment can have, bounded by the bits of read_body.tried. */
+#define COPIES_MAX 64
+
+/* The copy to read next: of those that have not failed the oldest, preferring
+ * backends whose breaker lets calls through. -1: none is left. */
+static int choose_copy(struct read_body *r, const struct store_segment *s, struct backend **out)
+{
+	int fallback = -1;
+	for (size_t i = 0; i < s->n_copies && i < COPIES_MAX; i++) {
+		if (r->tried & (UINT64_C(1) << i))
+			continue;
+		struct backend *b = backend_by_name(r->engine->backends, s->copies[i].backend);
+		if (!b)
+			continue;
+		if (!b->breaker || breaker_is_eligible(b->breaker)) {
+			*out = b;
+			return (int)i;
+		}
+		if (fallback < 0) {
+			fallback = (int)i;
+			*out = b;
+		}
+	}
+	return fallback;
+}
+
+static enum err open_copy(struct read_body *r, const struct store_segment *s, int copy,
+			  struct backend *b, struct error *e)
+{
+	uint64_t first = r->at - r->segment_start;
+	uint64_t last = s->size - 1;
+	if (r->end < r->segment_start + s->size)
+		last = r->end - 1 - r->segment_start;
+	struct backend_get g = {
+		.key = s->copies[copy].backend_key,
+		.ranged = first != 0 || last != s->size - 1,
+		.first = first,
+		.last = last,
+	};
+	enum err err = backend_get(b, r->arena, &g, e);
+	if (err != ERR_OK)
+		return err;
+	if (g.body->size != last - first + 1) {
+		body_close(&g.body);
+		return err_set(e, ERR_PROTOCOL, "copy has another size than recorded");
+	}
+	r->piece = g.body;
+	r->backend = b->name;
+	return ERR_OK;
+}
+
+static void log_failed(const struct read_body *r, const char *backend, const struct error *e)
+{
+	log_warn("readpath", "copy cannot be read", LOG_STR("backend", backend),
+		 LOG_S("bucket", r->version->o.bucket), LOG_S("key", r->version->o.key),
+		 LOG_INT("offset", r->at), LOG_STR("outcome", err_name(e->code)),
+		 LOG_STR("error", e->text));
+}
+
+/* Opens a copy at `at`. ERR_NOT_FOUND only when every copy is gone. */
+static enum err open_piece(struct read_body *r, struct error *e)
+{
+	const struct store_segment *s = &r->version->segments[r->segment];
+	enum err result = err_set(e, ERR_IO, "no configured backend holds a copy");
+	bool all_gone = true, any = false;
+	struct backend *b = NULL;
+	for (int copy; (copy = choose_copy(r, s, &b)) >= 0;) {
+		any = true;
+		result = open_copy(r, s, copy, b, e);
+		if (result == ERR_OK || result == ERR_CANCELED)
+			return result;
+		log_failed(r, b->name, e);
+		r->tried |= UINT64_C(1) << copy;
+		all_gone = all_gone && result == ERR_NOT_FOUND;
+	}
+	if (any && result == ERR_NOT_FOUND && !all_gone)
+		result = err_set(e, ERR_IO, "no copy can be read");
+	return result;
+}
+
+/* The piece broke at `at`: another copy takes over there. */
+static enum err take_over(struct read_body *r, struct error *e)
+{
+	const struct store_segment *s = &r->version->segments[r->segment];
+	log_failed(r, r->backend, e);
+	body_close(&r->piece);
+	for (size_t i = 0; i < s->n_copies && i < COPIES_MAX; i++)
+		if (str_eq(s->copies[i].backend, str_of(r->backend)))
+			r->tried |= UINT64_C(1) << i;
+	struct error again = *e;
+	enum err result = open_piece(r, &again);
+	if (result == ERR_OK)
+		return ERR_OK;
+	if (result == ERR_CANCELED)
+		*e = again; /* else the first failure says more */
+	return e->code;
+}
+
+static uint64_t segment_end(const struct read_body *r)
+{
+	return r->segment_start + r->version->segments[r->segment].size;
+}
+
+/* Makes sure that a piece is open at `at`, which lies before the end. */
+static enum err ensure_piece(struct read_body *r, struct error *e)
+{
+	while (r->at >= segment_end(r)) {
+		body_close(&r->piece);
+		r->segment_start = segment_end(r);
+		r->segment++;
+		r->tried = 0;
+	}
+	return r->piece ? ERR_OK : open_piece(r, e);
+}
+
+static ssize_t read_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
+{
+	struct read_body *r = (struct read_body *)b;
+	if (r->at == r->end)
+		return 0;
+	for (;;) {
+		if (ensure_piece(r, e) != ERR_OK)
+			return -1;
+		ssize_t got = body_read(r->piece, buf, n, idle_us, e);
+		if (got > 0) {
+			r->at += (uint64_t)got;
+			return got;
+		}
+		if (got == 0)
+			err_set(e, ERR_PROTOCOL, "copy ended early");
+		if (e->code == ERR_CANCELED || take_over(r, e) != ERR_OK)
+			return -1;
+	}
+}
+
+static uint64_t read_raw(struct body *b, struct stream **from, int *file, int64_t *off)
+{
+	struct read_body *r = (struct read_body *)b;
+	struct error e;
+	if (r->at == r->end || ensure_piece(r, &e) != ERR_OK || !r->piece->ops->raw)
+		return 0;
+	return r->piece->ops->raw(r->piece, from, file, off);
+}
+
+static void read_taken(struct body *b, uint64_t n)
+{
+	struct read_body *r = (struct read_body *)b;
+	r->piece->ops->taken(r->piece, n);
+	r->at += n;
+}
+
+static void read_close(struct body *b)
+{
+	struct read_body *r = (struct read_body *)b;
+	body_close(&r->piece);
+	free(r);
+}
+
+static const struct body_ops read_ops = {
+	.read = read_read,
+	.close = read_close,
+	.raw = read_raw,
+	.taken = read_taken,
+};
+
+enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
+		     uint64_t first, uint64_t last, struct body **out, const char **backend,
+		     struct error *e)
+{
+	*backend = "";
+	if (v->o.size == 0) {
+		*out = body_of_memory("", 0);
+		return ERR_OK;
+	}
+	struct read_body *r = MEM_NEW(struct read_body);
+	r->body.ops = &read_ops;
+	r->body.size = last - first + 1;
+	r->engine = g;
+	r->arena = a;
+	r->version = v;
+	r->at = first;
+	r->end = last + 1;
+	enum err err = ensure_piece(r, e);
+	if (err != ERR_OK) {
+		free(r);
+		return err;
+	}
+	*backend = r->backend;
+	*out = &r->body;
+	return ERR_OK;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies on their way to a backend: in memory or in an unlinked file. Written
+ * by one task, read by others; the complication is that readers may be ahead of
+ * the writer and wait for it, and that file I/O happens on other threads while
+ * the task is parked.
+ */
+#include "object/spool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "rt/sync.h"
+#include "rt/task.h"
+
+/* What is written to the file at once, and read from it. */
+#define BLOCK_SIZE (256 * 1024)
+/* Withheld from readers until the spool is sealed. A body without its last
+ * byte is never taken for complete; a block makes no short packets. */
+#define HOLD_BACK (64 * 1024)
+
+struct spool {
+	struct spool_budget *budget;
+	uint64_t size;      /* announced */
+	uint64_t written;
+	uint64_t charged;   /* bytes taken from the budget */
+	char *memory;       /* all of the body; or one block, when fd >= 0 */
+	size_t filled;      /* of the block */
+	int fd;
+	bool sealed;
+	enum err failed;
+	struct notify grown;
+};
+
+static int open_unlinked(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/s3o-put-XXXXXX", dir);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+struct spool *spool_new(struct spool_budget *b, uint64_t size)
+{
+	struct spool *s = mem_alloc(sizeof(*s));
+	s->budget = b;
+	s->size = size;
+	s->fd = -1;
+	bool fits = size <= b->threshold && b->used + size <= b->limit;
+	s->charged = fits ? size : BLOCK_SIZE;
+	b->used += s->charged;
+	s->memory = mem_alloc(fits ? (size ? size : 1) : BLOCK_SIZE);
+	if (!fits)
+		s->fd = -2; /* opened with the first block, where an error can be told */
+	return s;
+}
+
+void spool_free(struct spool **sp)
+{
+	struct spool *s = *sp;
+	if (!s)
+		return;
+	*sp = NULL;
+	s->budget->used -= s->charged;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->memory);
+	free(s);
+}
+
+static bool in_file(const struct spool *s)
+{
+	return s->fd != -1;
+}
+
+enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e)
+{
+	uint64_t left = s->size - s->written;
+	if (left == 0)
+		return err_set(e, ERR_TOO_LARGE, "body is longer than announced");
+	if (!in_file(s)) {
+		*p = s->memory + s->written;
+		*n = left;
+	} else {
+		*p = s->memory + s->filled;
+		*n = BLOCK_SIZE - s->filled;
+		if (*n > left)
+			*n = left;
+	}
+	return ERR_OK;
+}
+
+struct block_write {
+	struct spool *s;
+	off_t offset;
+	int error;
+};
+
+static void write_block(void *arg)
+{
+	struct block_write *w = arg;
+	struct spool *s = w->s;
+	if (s->fd < 0 && (s->fd = open_unlinked(s->budget->dir)) < 0) {
+		w->error = errno;
+		s->fd = -2;
+		return;
+	}
+	for (size_t done = 0; done < s->filled;) {
+		ssize_t n = pwrite(s->fd, s->memory + done, s->filled - done, w->offset + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			w->error = errno;
+			return;
+		}
+		done += (size_t)n;
+	}
+}
+
+enum err spool_commit(struct spool *s, size_t n, struct error *e)
+{
+	assert(s->written + n <= s->size && !s->sealed);
+	s->written += n;
+	if (in_file(s)) {
+		s->filled += n;
+		if (s->filled == BLOCK_SIZE || s->written == s->size) {
+			struct block_write w = {.s = s, .offset = (off_t)(s->written - s->filled)};
+			if (task_offload(write_block, &w) < 0)
+				w.error = EAGAIN;
+			if (w.error)
+				return err_set(e, w.error == ENOSPC || w.error == EDQUOT ? ERR_NO_SPACE : ERR_IO,
+					       "temporary file in %s: %s", s->budget->dir,
+					       strerror(w.error));
+			s->filled = 0;
+		}
+	}
+	notify_all(&s->grown);
+	return ERR_OK;
+}
+
+void spool_seal(struct spool *s)
+{
+	assert(s->written == s->size && s->filled == 0);
+	s->sealed = true;
+	notify_all(&s->grown);
+}
+
+void spool_fail(struct spool *s, enum err why)
+{
+	s->failed = why;
+	notify_all(&s->grown);
+}
+
+uint64_t spool_size(const struct spool *s)
+{
+	return s->size;
+}
+
+bool spool_in_memory(const struct spool *s, const void **p)
+{
+	*p = s->memory;
+	return !in_file(s);
+}
+
+/* --- reading --------------------------------------------------------------- */
+
+struct spool_reader {
+	struct body body;
+	struct spool *s;
+	uint64_t at;
+};
+
+/* How far readers may go now. */
+static uint64_t readable(const struct spool *s)
+{
+	if (s->sealed)
+		return s->size;
+	uint64_t stored = s->written - s->filled;
+	uint64_t most = s->size > HOLD_BACK ? s->size - HOLD_BACK : 0;
+	return stored < most ? stored : most;
+}
+
+struct block_read {
+	int fd;
+	void *p;
+	size_t n;
+	off_t offset;
+	ssize_t result;
+	int error;
+};
+
+static void read_block(void *arg)
+{
+	struct block_read *r = arg;
+	do
+		r->result = pread(r->fd, r->p, r->n, r->offset);
+	while (r->result < 0 && errno == EINTR);
+	r->error = errno;
+}
+
+static ssize_t read_file(struct spool_reader *r, void *buf, size_t n, struct error *e)
+{
+	struct block_read b = {.fd = r->s->fd, .p = buf, .n = n, .offset = (off_t)r->at};
+	if (task_offload(read_block, &b) < 0 || b.result <= 0) {
+		err_set(e, ERR_IO, "reading the temporary file: %s",
+			b.result < 0 ? strerror(b.error) : "too short");
+		return -1;
+	}
+	return b.result;
+}
+
+static ssize_t reader_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
+{
+	struct spool_reader *r = (struct spool_reader *)b;
+	struct spool *s = r->s;
+	(void)idle_us; /* the writer has bounds of its own, and fails the spool */
+	while (r->at < s->size && readable(s) <= r->at && !s->failed) {
+		if (notify_wait(&s->grown, INT64_MAX) < 0) {
+			err_set(e, ERR_CANCELED, "cancelled");
+			return -1;
+		}
+	}
+	if (s->failed) {
+		err_set(e, s->failed, "the upload failed");
+		return -1;
+	}
+	if (r->at == s->size)
+		return 0;
+	uint64_t most = readable(s) - r->at;
+	if (n > most)
+		n = most;
+	if (!in_file(s)) {
+		memcpy(buf, s->memory + r->at, n);
+	} else {
+		ssize_t got = read_file(r, buf, n, e);
+		if (got < 0)
+			return -1;
+		n = (size_t)got;
+	}
+	r->at += n;
+	return (ssize_t)n;
+}
+
+static void reader_close(struct body *b)
+{
+	free(b);
+}
+
+/* A sealed spool in a file was written moments ago: it lies in the page cache,
+ * and sendfile() takes it from there. */
+static uint64_t reader_raw(struct body *b, struct stream **from, int *file, int64_t *off)
+{
+	struct spool_reader *r = (struct spool_reader *)b;
+	*from = NULL;
+	if (r->s->fd < 0 || !r->s->sealed || r->s->failed)
+		return 0;
+	*file = r->s->fd;
+	*off = (int64_t)r->at;
+	return r->s->size - r->at;
+}
+
+static void reader_taken(struct body *b, uint64_t n)
+{
+	((struct spool_reader *)b)->at += n;
+}
+
+static const struct body_ops reader_ops = {
+	.read = reader_read,
+	.close = reader_close,
+	.raw = reader_raw,
+	.taken = reader_taken,
+};
+
+struct body *spool_body(struct spool *s)
+{
+	struct spool_reader *r = mem_alloc(sizeof(*r));
+	r->body.ops = &reader_ops;
+	r->body.size = s->size;
+	r->s = s;
+	return &r->body;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A spool holds the body of one upload so that it can be sent again to another
+ * backend: in memory up to a threshold, and as long as the child's budget lasts;
+ * beyond either in an unlinked temporary file, so that nothing is left behind by
+ * a crash. Bytes are written once, front to back, and may be read several times,
+ * also while they are still being written: a reader that has caught up waits.
+ * The last block is given to readers only after spool_seal(), which the writer
+ * calls when every digest and signature has been verified; so an upload that
+ * turns out to be wrong can never be complete anywhere.
+ */
+#ifndef OBJECT_SPOOL_H
+#define OBJECT_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "net/body.h"
+
+struct spool;
+
+/* Memory for bodies, shared by the requests of one child. */
+struct spool_budget {
+	uint64_t limit, used; /* bytes */
+	uint64_t threshold;   /* of one body */
+	const char *dir;      /* for temporary files */
+};
+
+/* size is the announced number of bytes. */
+struct spool *spool_new(struct spool_budget *b, uint64_t size);
+void spool_free(struct spool **s);
+
+/* Where the next bytes may be written: *p is at least 1 byte, at most *n bytes
+ * long, inside the spool (memory) or a block to be written to the file. Fill it
+ * and say how much with spool_commit(), which may wait for the disk.
+ * ERR_NO_SPACE: the disk is full; ERR_TOO_LARGE: more than the announced size. */
+enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e);
+enum err spool_commit(struct spool *s, size_t n, struct error *e);
+
+/* All bytes are there and verified (written == size), or the upload failed:
+ * readers then get an error. */
+void spool_seal(struct spool *s);
+void spool_fail(struct spool *s, enum err why);
+
+uint64_t spool_size(const struct spool *s);
+bool spool_in_memory(const struct spool *s, const void **p); /* all of it in one piece */
+
+/* A body over the whole spool, which must outlive it. */
+struct body *spool_body(struct spool *s);
+
+#endif

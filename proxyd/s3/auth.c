@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is asking: SigV4 in the header or in the URL, or the legacy token. A
+ * credential belongs to one bucket. The same work is done for known and unknown
+ * keys, so that answers and their timing do not tell which keys exist.
+ */
+#include "base/clock.h"
+#include "config/config.h"
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+
+static const struct config_credential *find_key(const struct config *c, struct str access_key,
+						const struct config_bucket **bucket)
+{
+	for (size_t i = 0; i < c->n_buckets; i++) {
+		const struct config_bucket *b = &c->buckets[i];
+		for (size_t k = 0; k < b->n_credentials; k++) {
+			const struct config_credential *credential = &b->credentials[k];
+			if (credential->access_key_id[0] && credential->secret_access_key[0] &&
+			    str_eq(access_key, str_of(credential->access_key_id))) {
+				*bucket = b;
+				return credential;
+			}
+		}
+	}
+	return NULL;
+}
+
+static enum s3_error check_signature(struct s3_call *c, const char **why)
+{
+	const struct config_credential *credential =
+		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
+	return sigv4_verify(&c->auth, &c->http->head, credential ? &secret : NULL, clock_wall(),
+			    &c->seed, why);
+}
+
+/* Compares with every token, without leaving early. */
+static enum s3_error check_token(struct s3_call *c)
+{
+	const struct str *token = http_head_get(&c->http->head, STR("x-proxy-token"));
+	const struct config *config = c->server->config;
+	if (!token || !token->n)
+		return S3_ACCESS_DENIED;
+	for (size_t i = 0; i < config->n_buckets; i++) {
+		const struct config_bucket *b = &config->buckets[i];
+		for (size_t k = 0; k < b->n_credentials; k++) {
+			struct str known = str_of(b->credentials[k].token);
+			if (known.n && str_eq_secret(*token, known))
+				c->allowed = b;
+		}
+	}
+	return c->allowed ? S3_OK : S3_ACCESS_DENIED;
+}
+
+bool s3_authenticate(struct s3_call *c)
+{
+	const char *why = NULL;
+	enum s3_error r =
+		sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
+	if (r == S3_OK)
+		r = c->auth.scheme == SIGV4_NONE ? check_token(c) : check_signature(c, &why);
+	if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_UNSUPPORTED) {
+		r = S3_INVALID_REQUEST;
+		why = "this form of a streaming payload is not supported";
+	} else if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_INVALID) {
+		r = S3_INVALID_ARGUMENT;
+		why = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming form or a "
+		      "SHA-256 in hex";
+	}
+	if (r == S3_OK)
+		return true;
+	s3_fail(c, r, why);
+	return false;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What can be asked about buckets. They come from the configuration, and a
+ * credential sees the one it belongs to.
+ */
+#include "base/clock.h"
+#include "config/config.h"
+#include "proxyd/board.h"
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+#include "s3proto/xml.h"
+
+#define REGION "us-east-1"
+
+void s3_list_buckets(struct s3_call *c)
+{
+	char created[CLOCK_S3_SIZE];
+	clock_format_s3(atomic_load(&c->server->board->started), created);
+	BUF_AUTO b = {0};
+	xml_begin(&b, "ListAllMyBucketsResult");
+	xml_open(&b, "Owner");
+	xml_text(&b, "ID", STR("s3-orchestrator"));
+	xml_text(&b, "DisplayName", STR("s3-orchestrator"));
+	xml_close(&b, "Owner");
+	xml_open(&b, "Buckets");
+	xml_open(&b, "Bucket");
+	xml_text(&b, "Name", str_of(c->allowed->name));
+	xml_text(&b, "CreationDate", str_of(created));
+	xml_close(&b, "Bucket");
+	xml_close(&b, "Buckets");
+	xml_close(&b, "ListAllMyBucketsResult");
+	s3_reply_xml(c, buf_str(&b));
+}
+
+void s3_head_bucket(struct s3_call *c)
+{
+	http_reply_field(c->http, "Content-Type", STR("application/xml"));
+	http_reply_field(c->http, "x-amz-bucket-region", STR(REGION));
+	http_reply(c->http, 200, STR_NULL);
+}
+
+/* An empty constraint means us-east-1. */
+void s3_get_bucket_location(struct s3_call *c)
+{
+	BUF_AUTO b = {0};
+	xml_begin(&b, "LocationConstraint");
+	xml_close(&b, "LocationConstraint");
+	s3_reply_xml(c, buf_str(&b));
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GetObject and HeadObject. The catalogue knows everything about an object but
+ * its bytes, so HEAD, conditions and ranges cost no call to a backend.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+#include "s3proto/precondition.h"
+#include "s3proto/range.h"
+
+/* A version that is replaced between look-up and opening has its bytes removed:
+ * then the new one is looked up. More often in a row is no coincidence. */
+#define LOOKUPS_MAX 5
+
+/* Query parameters that replace a header of the answer. */
+static const struct {
+	const char *parameter, *field;
+} overrides[] = {
+	{"response-content-type", "Content-Type"},
+	{"response-content-language", "Content-Language"},
+	{"response-expires", "Expires"},
+	{"response-cache-control", "Cache-Control"},
+	{"response-content-disposition", "Content-Disposition"},
+	{"response-content-encoding", "Content-Encoding"},
+};
+
+static struct str overridden(struct s3_call *c, const char *field, struct str value)
+{
+	for (size_t i = 0; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
+		if (!str_eq_nocase(str_of(overrides[i].field), str_of(field)))
+			continue;
+		const struct uri_param *p = uri_query_get(&c->query, str_of(overrides[i].parameter));
+		return p ? p->value : value;
+	}
+	return value;
+}
+
+static struct str stored_header(const struct store_object *o, const char *field)
+{
+	for (size_t i = 0; i < o->n_headers; i++)
+		if (str_eq_nocase(o->headers[i].name, str_of(field)))
+			return o->headers[i].value;
+	return STR_NULL;
+}
+
+static void reply_representation(struct s3_call *c, const struct store_object *o)
+{
+	struct str type = o->content_type.n ? o->content_type : STR("application/octet-stream");
+	http_reply_field(c->http, "Content-Type", overridden(c, "Content-Type", type));
+	for (size_t i = 1; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
+		struct str value =
+			overridden(c, overrides[i].field, stored_header(o, overrides[i].field));
+		if (value.n)
+			http_reply_field(c->http, overrides[i].field, value);
+	}
+	for (size_t i = 0; i < o->n_metadata; i++) {
+		char *name = arena_printf(c->arena, "x-amz-meta-%.*s", STR_FMT(o->metadata[i].name));
+		http_reply_field(c->http, name, o->metadata[i].value);
+	}
+}
+
+static void reply_validators(struct s3_call *c, const struct store_version *v)
+{
+	char modified[CLOCK_HTTP_SIZE];
+	clock_format_http(v->modified, modified);
+	s3_reply_etag(c, v->o.etag);
+	http_reply_field(c->http, "Last-Modified", str_of(modified));
+}
+
+/* True when the conditions of the request let it proceed, else answered. */
+static bool conditions_hold(struct s3_call *c, const struct store_version *v)
+{
+	switch (precondition_check(&c->http->head, PRECONDITION_READ, v->o.etag, v->modified)) {
+	case PRECONDITION_NOT_MODIFIED:
+		reply_validators(c, v);
+		http_reply(c->http, 304, STR_NULL);
+		return false;
+	case PRECONDITION_FAILED:
+		s3_fail(c, S3_PRECONDITION_FAILED, NULL);
+		return false;
+	default:
+		return true;
+	}
+}
+
+struct selection {
+	struct range bytes;
+	bool partial;
+	char content_range[RANGE_CONTENT_SIZE];
+};
+
+/* The bytes that are asked for. False: answered with 416. */
+static bool select_bytes(struct s3_call *c, const struct store_version *v, struct selection *s)
+{
+	const struct str *field = http_head_get(&c->http->head, STR("range"));
+	enum range_result r = RANGE_WHOLE;
+	if (field && precondition_range_holds(&c->http->head, v->o.etag, v->modified))
+		r = range_parse(field, v->o.size, &s->bytes);
+	s->partial = r == RANGE_PART;
+	if (r == RANGE_PART) {
+		range_format(s->bytes, v->o.size, s->content_range);
+	} else if (r == RANGE_UNSATISFIABLE) {
+		range_format_unsatisfiable(v->o.size, s->content_range);
+		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
+		s3_fail(c, S3_INVALID_RANGE, NULL);
+		return false;
+	} else {
+		s->bytes = (struct range){0, v->o.size ? v->o.size - 1 : 0};
+	}
+	return true;
+}
+
+static void send_object(struct s3_call *c, const struct store_version *v,
+			const struct selection *s, struct body *body)
+{
+	struct error e;
+	bool client_left = false;
+	c->size = body->size;
+	reply_validators(c, v);
+	reply_representation(c, &v->o);
+	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
+	if (s->partial)
+		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
+	if (http_reply_body(c->http, s->partial ? 206 : 200, body, &client_left, &e) != ERR_OK)
+		snprintf(c->error, sizeof(c->error), "%s%s", client_left ? "client left: " : "",
+			 e.text);
+}
+
+void s3_get_object(struct s3_call *c)
+{
+	struct server *server = c->server;
+	struct error e;
+	for (int lookups = 1;; lookups++) {
+		struct store_version v;
+		if (store_find(server->store, c->bucket, c->key, true, c->arena, &v, &e) != ERR_OK) {
+			s3_fail_err(c, &e, "Failed to retrieve object");
+			return;
+		}
+		struct selection s;
+		if (!conditions_hold(c, &v) || !select_bytes(c, &v, &s))
+			return;
+		struct body *body;
+		enum err got = engine_read(server->engine, c->arena, &v, s.bytes.first,
+					   s.bytes.last, &body, &c->backend, &e);
+		if (got == ERR_OK) {
+			send_object(c, &v, &s, body);
+			body_close(&body);
+			return;
+		}
+		if (got != ERR_NOT_FOUND || lookups == LOOKUPS_MAX) {
+			/* The catalogue has the object: that its bytes are missing is our
+			 * fault, not a wrong key. */
+			if (got == ERR_NOT_FOUND)
+				err_set(&e, ERR_IO, "every copy is missing on its backend");
+			s3_fail_err(c, &e, "Failed to retrieve object");
+			return;
+		}
+	}
+}
+
+void s3_head_object(struct s3_call *c)
+{
+	struct error e;
+	struct store_version v;
+	if (store_find(c->server->store, c->bucket, c->key, false, c->arena, &v, &e) != ERR_OK) {
+		s3_fail_err(c, &e, "Failed to retrieve object metadata");
+		return;
+	}
+	if (!conditions_hold(c, &v))
+		return;
+	c->size = v.o.size;
+	reply_validators(c, &v);
+	reply_representation(c, &v.o);
+	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
+	http_reply_head(c->http, 200, v.o.size);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * PutObject. Everything that can be refused is refused before the body is asked
+ * for; the body is received and verified as a whole; then the engine stores it.
+ */
+#include "base/log.h"
+#include "config/config.h"
+#include "observe/metrics.h"
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+#include "s3proto/etag.h"
+#include "s3proto/metadata.h"
+
+/* Fields that ask for something this version does not do. Storing the object
+ * without it would be a wrong answer. */
+static const char *const refused_fields[] = {
+	"x-amz-server-side-encryption-customer-algorithm",
+	"x-amz-object-lock-mode",
+	"x-amz-object-lock-retain-until-date",
+	"x-amz-object-lock-legal-hold",
+	"x-amz-tagging",
+	"x-amz-website-redirect-location",
+	"x-amz-write-offset-bytes",
+	"x-amz-copy-source",
+};
+
+static bool refuse_fields(struct s3_call *c)
+{
+	for (size_t i = 0; i < sizeof(refused_fields) / sizeof(refused_fields[0]); i++) {
+		const struct str *v = http_head_get(&c->http->head, str_of(refused_fields[i]));
+		if (!v)
+			continue;
+		if (str_eq(str_of(refused_fields[i]), STR("x-amz-object-lock-legal-hold")) &&
+		    str_eq_nocase(*v, STR("off")))
+			continue;
+		s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is not supported", refused_fields[i]);
+		return false;
+	}
+	return true;
+}
+
+static bool parse_conditions(struct s3_call *c, struct store_conditions *cond)
+{
+	const struct str *none = http_head_get(&c->http->head, STR("if-none-match"));
+	const struct str *match = http_head_get(&c->http->head, STR("if-match"));
+	if (none && !str_eq(*none, STR("*"))) {
+		s3_fail(c, S3_NOT_IMPLEMENTED, "If-None-Match on a write takes only *");
+		return false;
+	}
+	cond->if_none_match_any = none != NULL;
+	if (match)
+		cond->if_match = etag_strip(*match);
+	return true;
+}
+
+static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size)
+{
+	if (r == METADATA_TOO_LARGE)
+		s3_failf(c, S3_METADATA_TOO_LARGE, "metadata size %zu exceeds limit %d", size,
+			 METADATA_MAX);
+	else
+		s3_fail(c, S3_METADATA_TOO_LARGE, "metadata contains invalid characters");
+	return false;
+}
+
+static void add_header(struct store_object *o, const char *name, struct str value)
+{
+	if (value.n)
+		o->headers[o->n_headers++] = (struct str_pair){str_of(name), value};
+}
+
+/* What the client says about the object. False: answered. */
+static bool parse_metadata(struct s3_call *c, struct store_object *o)
+{
+	struct metadata m;
+	struct metadata_representation r;
+	enum metadata_result result = metadata_collect(&c->http->head, c->arena, &m);
+	if (result != METADATA_OK)
+		return fail_metadata(c, result, m.size);
+	result = metadata_collect_representation(&c->http->head, c->arena, &r);
+	if (result != METADATA_OK)
+		return fail_metadata(c, result, METADATA_REPRESENTATION);
+	o->metadata = m.pairs;
+	o->n_metadata = m.n;
+	o->content_type = r.content_type.n ? r.content_type : STR("application/octet-stream");
+	o->headers = ARENA_ARRAY(c->arena, struct str_pair, 5);
+	add_header(o, "cache-control", r.cache_control);
+	add_header(o, "content-disposition", r.content_disposition);
+	add_header(o, "content-encoding", r.content_encoding);
+	add_header(o, "content-language", r.content_language);
+	add_header(o, "expires", r.expires);
+	return true;
+}
+
+/* True when some backend might take the object. False: answered. */
+static bool admit(struct s3_call *c, uint64_t size)
+{
+	struct error e;
+	if (engine_admit(c->server->engine, size, &e) == ERR_OK)
+		return true;
+	metrics_inc(METRIC_EARLY_REJECTIONS, METRIC_NONE, METRIC_NONE, METRIC_NONE);
+	s3_fail(c, S3_INSUFFICIENT_STORAGE, e.text);
+	return false;
+}
+
+static void store(struct s3_call *c, struct engine_put *put, const struct s3_upload *u)
+{
+	struct error e;
+	put->object.etag = str_of(u->md5_hex);
+	put->object.sha256 = str_of(u->sha256_hex);
+	if (engine_put(c->server->engine, c->arena, put, &e) != ERR_OK) {
+		s3_fail_err(c, &e, "Failed to store object");
+		return;
+	}
+	c->backend = put->backend;
+	c->size = put->object.size;
+	s3_reply_etag(c, put->object.etag);
+	http_reply(c->http, 200, STR_NULL);
+}
+
+void s3_put_object(struct s3_call *c)
+{
+	struct engine_put put = {.object = {.bucket = c->bucket, .key = c->key},
+				 .request_id = c->request_id};
+	struct s3_upload upload = {0};
+	if (!refuse_fields(c) ||
+	    !s3_upload_parse(c, c->server->config->server.max_object_size,
+			     "Object size exceeds the maximum allowed size", &upload) ||
+	    !parse_metadata(c, &put.object) || !parse_conditions(c, &put.conditions) ||
+	    !admit(c, upload.size))
+		return;
+	put.object.size = upload.size;
+	put.spool = spool_new(engine_spool_budget(c->server->engine), upload.size);
+	if (s3_upload_receive(c, &upload, put.spool))
+		store(c, &put, &upload);
+	spool_free(&put.spool);
+}

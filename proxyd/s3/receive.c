@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The body of an upload: what the request announces about it, and its way into a
+ * spool while all digests are computed in the same pass. The spool is sealed
+ * only after every signature, checksum and length has been verified; until then
+ * nothing of it can become an object.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/digest.h"
+#include "config/config.h"
+#include "observe/metrics.h"
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+#include "s3proto/metadata.h"
+
+/* --- what is announced ----------------------------------------------------- */
+
+static struct str field(const struct s3_call *c, const char *name)
+{
+	const struct str *v = http_head_get(&c->http->head, str_of(name));
+	return v ? *v : STR_NULL;
+}
+
+static bool parse_framing(struct s3_call *c, struct s3_upload *u)
+{
+	u->chunked = awschunk_variant_of(c->auth.payload, &u->variant);
+	struct str decoded = field(c, "x-amz-decoded-content-length");
+	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED && decoded.n &&
+	    metadata_is_aws_chunked(&c->http->head)) {
+		u->chunked = true; /* presigned or by token: framing without signatures */
+		u->variant = AWSCHUNK_UNSIGNED_TRAILER;
+	}
+	u->trailer_names = field(c, "x-amz-trailer");
+	if (!u->chunked) {
+		u->size = c->http->head.content_length;
+		if (c->http->head.framing == HTTP_BODY_LENGTH)
+			return true;
+		s3_fail(c, S3_MISSING_CONTENT_LENGTH, NULL);
+	} else if (!decoded.n) {
+		s3_fail(c, S3_MISSING_CONTENT_LENGTH, "x-amz-decoded-content-length is required");
+	} else if (!str_to_u64(decoded, &u->size)) {
+		s3_fail(c, S3_INVALID_REQUEST, "x-amz-decoded-content-length is not a number");
+	} else if (!u->trailer_names.n && (c->auth.payload == SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER ||
+					   c->auth.payload == SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER)) {
+		s3_fail(c, S3_INVALID_REQUEST, "x-amz-trailer is required");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* Checksums in header fields, and those that trailers will bring. */
+static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
+{
+	uint8_t value[CHECKSUM_MAX];
+	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++) {
+		struct str v = field(c, checksum_field(k));
+		if (!v.n)
+			continue;
+		if (!checksum_parse(k, v, value)) {
+			if (k == CHECKSUM_MD5)
+				s3_fail(c, S3_INVALID_DIGEST, "The Content-MD5 you specified is not valid.");
+			else
+				s3_failf(c, S3_INVALID_REQUEST, "Value for %s header is invalid.",
+					 checksum_field(k));
+			return false;
+		}
+		u->announced[k] = v;
+		u->kinds |= CHECKSUM_BIT(k);
+	}
+	for (struct str rest = u->trailer_names; rest.n;) {
+		enum checksum_kind k;
+		if (checksum_of_field(str_trim(str_cut(rest, ',', &rest)), &k))
+			u->kinds |= CHECKSUM_BIT(k);
+	}
+	if (c->auth.payload == SIGV4_PAYLOAD_SHA256)
+		u->sha256 = c->auth.payload_hash;
+	if (u->sha256.n || engine_wants_sha256(c->server->engine))
+		u->kinds |= CHECKSUM_BIT(CHECKSUM_SHA256);
+	return true;
+}
+
+bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
+		     struct s3_upload *u)
+{
+	if (!parse_framing(c, u))
+		return false;
+	if (u->size > max_size) {
+		s3_fail(c, S3_ENTITY_TOO_LARGE, too_large);
+		return false;
+	}
+	return parse_checksums(c, u);
+}
+
+/* --- receiving ------------------------------------------------------------- */
+
+struct receiver {
+	struct s3_call *c;
+	struct s3_upload *u;
+	struct spool *spool;
+	struct checksum_set *sums;
+	struct awschunk *decoder;
+	/* why it failed */
+	enum s3_error error;
+	const char *message; /* NULL: the default one */
+};
+
+static bool refuse(struct receiver *r, enum s3_error error, const char *message)
+{
+	r->error = error;
+	r->message = message;
+	return false;
+}
+
+static bool refuse_read(struct receiver *r, const struct error *e)
+{
+	snprintf(r->c->error, sizeof(r->c->error), "reading the body: %s", e->text);
+	if (e->code == ERR_TIMEOUT)
+		return refuse(r, S3_REQUEST_TIMEOUT, NULL);
+	return refuse(r, S3_INCOMPLETE_BODY, NULL);
+}
+
+static bool refuse_spool(struct receiver *r, const struct error *e)
+{
+	snprintf(r->c->error, sizeof(r->c->error), "spooling the body: %s", e->text);
+	if (e->code == ERR_TOO_LARGE)
+		return refuse(r, S3_INCOMPLETE_BODY, NULL);
+	return refuse(r, S3_SERVICE_UNAVAILABLE, "The server has no room for the body now");
+}
+
+static bool refuse_chunk(struct receiver *r, enum awschunk_result result)
+{
+	static const int reasons[] = {
+		[AWSCHUNK_CHUNK_SIGNATURE_MISMATCH] = METRIC_STREAMING_CHUNK_SIGNATURE,
+		[AWSCHUNK_TRAILER_SIGNATURE_MISMATCH] = METRIC_STREAMING_TRAILER_SIGNATURE,
+		[AWSCHUNK_DECODED_LENGTH_MISMATCH] = METRIC_STREAMING_DECODED_LENGTH,
+		[AWSCHUNK_CHUNK_TOO_LARGE] = METRIC_STREAMING_CHUNK_TOO_LARGE,
+		[AWSCHUNK_CHUNK_MALFORMED] = METRIC_STREAMING_CHUNK_MALFORMED,
+		[AWSCHUNK_TRAILER_MALFORMED] = METRIC_STREAMING_TRAILER_MALFORMED,
+	};
+	metrics_inc(METRIC_STREAMING_REJECTIONS, reasons[result], METRIC_NONE, METRIC_NONE);
+	return refuse(r, awschunk_error(result), awschunk_message(result));
+}
+
+/* Where the next bytes go. */
+static bool space(struct receiver *r, void **p, size_t *n)
+{
+	struct error e;
+	return spool_space(r->spool, p, n, &e) == ERR_OK || refuse_spool(r, &e);
+}
+
+static bool keep(struct receiver *r, const void *p, size_t n)
+{
+	struct error e;
+	checksum_set_update(r->sums, p, n);
+	r->c->received += n;
+	return spool_commit(r->spool, n, &e) == ERR_OK || refuse_spool(r, &e);
+}
+
+/* Bytes that one read takes at most: digests of more would keep other requests
+ * waiting. */
+#define READ_MAX (256 * 1024)
+
+static bool receive_plain(struct receiver *r)
+{
+	struct error e;
+	while (r->c->received < r->u->size) {
+		void *p;
+		size_t n;
+		if (!space(r, &p, &n))
+			return false;
+		ssize_t got = body_read(r->c->http->body, p, n < READ_MAX ? n : READ_MAX,
+					r->c->server->config->server.read_timeout, &e);
+		if (got == 0)
+			return refuse(r, S3_INCOMPLETE_BODY, NULL);
+		if (got < 0)
+			return refuse_read(r, &e);
+		if (!keep(r, p, (size_t)got))
+			return false;
+	}
+	return true;
+}
+
+static bool keep_copy(struct receiver *r, const char *data, size_t n)
+{
+	while (n > 0) {
+		void *p;
+		size_t room;
+		if (!space(r, &p, &room))
+			return false;
+		if (room > n)
+			room = n;
+		memcpy(p, data, room);
+		if (!keep(r, p, room))
+			return false;
+		data += room;
+		n -= room;
+	}
+	return true;
+}
+
+static bool decode(struct receiver *r, const char *p, size_t n)
+{
+	while (n > 0) {
+		const char *data;
+		size_t used, data_n;
+		enum awschunk_result result =
+			awschunk_feed(r->decoder, p, n, &used, &data, &data_n);
+		if (result != AWSCHUNK_DONE && result != AWSCHUNK_MORE)
+			return refuse_chunk(r, result);
+		if (data_n && !keep_copy(r, data, data_n))
+			return false;
+		p += used;
+		n -= used;
+	}
+	return true;
+}
+
+static bool receive_chunked(struct receiver *r)
+{
+	struct error e;
+	char block[32 * 1024];
+	for (;;) {
+		ssize_t got = body_read(r->c->http->body, block, sizeof(block),
+					r->c->server->config->server.read_timeout, &e);
+		if (got < 0 && e.code != ERR_PROTOCOL)
+			return refuse_read(r, &e);
+		if (got <= 0)
+			break;
+		if (!decode(r, block, (size_t)got))
+			return false;
+	}
+	enum awschunk_result end = awschunk_end(r->decoder);
+	return end == AWSCHUNK_DONE || refuse_chunk(r, end);
+}
+
+/* --- verifying ------------------------------------------------------------- */
+
+static bool verify_trailers(struct receiver *r)
+{
+	size_t n = 0;
+	const struct http_field *trailers = r->decoder ? awschunk_trailers(r->decoder, &n) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		enum checksum_kind k;
+		if (checksum_of_field(trailers[i].name, &k) &&
+		    !checksum_set_matches(r->sums, k, trailers[i].value))
+			return refuse(r, S3_BAD_DIGEST, NULL);
+	}
+	return true;
+}
+
+static bool verify(struct receiver *r)
+{
+	checksum_set_final(r->sums);
+	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
+		if (r->u->announced[k].n && !checksum_set_matches(r->sums, k, r->u->announced[k]))
+			return refuse(r, S3_BAD_DIGEST, NULL);
+	if (!verify_trailers(r))
+		return false;
+	if (r->u->kinds & CHECKSUM_BIT(CHECKSUM_MD5))
+		hex_encode(checksum_set_value(r->sums, CHECKSUM_MD5), MD5_SIZE, r->u->md5_hex);
+	if (r->u->kinds & CHECKSUM_BIT(CHECKSUM_SHA256))
+		hex_encode(checksum_set_value(r->sums, CHECKSUM_SHA256), SHA256_SIZE,
+			   r->u->sha256_hex);
+	if (r->u->sha256.n && !str_eq_nocase(r->u->sha256, str_of(r->u->sha256_hex)))
+		return refuse(r, S3_CONTENT_SHA256_MISMATCH, NULL);
+	return true;
+}
+
+static struct awschunk *new_decoder(struct s3_call *c, const struct s3_upload *u)
+{
+	static const int variants[] = {
+		[AWSCHUNK_SIGNED] = METRIC_VARIANT_SIGNED,
+		[AWSCHUNK_SIGNED_TRAILER] = METRIC_VARIANT_SIGNED_TRAILER,
+		[AWSCHUNK_UNSIGNED_TRAILER] = METRIC_VARIANT_UNSIGNED_TRAILER,
+	};
+	metrics_inc(METRIC_STREAMING_REQUESTS, variants[u->variant], METRIC_NONE, METRIC_NONE);
+	struct awschunk_options o = {
+		.variant = u->variant,
+		.decoded_length = u->size,
+		.seed = c->auth.scheme == SIGV4_HEADER ? &c->seed : NULL,
+		.trailer_names = u->trailer_names,
+	};
+	return awschunk_new(&o);
+}
+
+bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool)
+{
+	struct receiver r = {
+		.c = c,
+		.u = u,
+		.spool = spool,
+		.sums = checksum_set_new(u->kinds),
+		.decoder = u->chunked ? new_decoder(c, u) : NULL,
+	};
+	http_continue(c->http);
+	bool ok = (u->chunked ? receive_chunked(&r) : receive_plain(&r)) && verify(&r);
+	if (ok) {
+		spool_seal(spool);
+	} else {
+		http_close_after(c->http);
+		s3_fail(c, r.error, r.message);
+	}
+	awschunk_free(&r.decoder);
+	checksum_set_free(&r.sums);
+	return ok;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * DeleteObject: one catalogue transaction; the bytes are removed by the clean-up
+ * queue that the same transaction filled.
+ */
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+
+void s3_delete_object(struct s3_call *c)
+{
+	struct store_conditions none = {0};
+	struct error e;
+	bool existed;
+	if (store_delete(c->server->store, c->bucket, c->key, &none, &existed, &e) != ERR_OK) {
+		s3_fail_err(c, &e, "Failed to delete object");
+		return;
+	}
+	http_reply(c->http, 204, STR_NULL);
+}

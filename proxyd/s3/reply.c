@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers that all operations share: errors as S3 XML, and plain documents.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
+
+void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
+{
+	if (!message)
+		message = s3_error_message(error);
+	if (!c->error[0])
+		snprintf(c->error, sizeof(c->error), "%s: %s", s3_error_code(error), message);
+	BUF_AUTO b = {0};
+	s3_error_body(&b, error, str_of(message), c->http->path, str_of(c->request_id),
+		      str_of(c->server->host_id));
+	http_reply_field(c->http, "Content-Type", STR("application/xml"));
+	if (s3_error_status(error) == 503)
+		http_reply_field(c->http, "Retry-After", STR("1"));
+	http_reply(c->http, s3_error_status(error), buf_str(&b));
+}
+
+void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
+{
+	char message[400];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	s3_fail(c, error, message);
+}
+
+void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
+{
+	snprintf(c->error, sizeof(c->error), "%s: %s", err_name(e->code), e->text);
+	switch (e->code) {
+	case ERR_NOT_FOUND:
+		s3_fail(c, S3_NO_SUCH_KEY, NULL);
+		break;
+	case ERR_PRECONDITION:
+		s3_fail(c, S3_PRECONDITION_FAILED, NULL);
+		break;
+	case ERR_NO_SPACE:
+		s3_fail(c, S3_INSUFFICIENT_STORAGE, "no backend has sufficient quota");
+		break;
+	case ERR_TOO_LARGE:
+		s3_fail(c, S3_ENTITY_TOO_LARGE, NULL);
+		break;
+	case ERR_CONFLICT:
+		s3_fail(c, S3_OPERATION_ABORTED, NULL);
+		break;
+	case ERR_BUSY:
+		s3_fail(c, S3_SLOW_DOWN, NULL);
+		break;
+	case ERR_UNAVAILABLE:
+	case ERR_DB_UNCERTAIN:
+		s3_fail(c, S3_SERVICE_UNAVAILABLE, "database unavailable");
+		break;
+	default:
+		s3_fail(c, S3_BACKEND_FAILED, fallback);
+	}
+}
+
+void s3_reply_xml(struct s3_call *c, struct str document)
+{
+	http_reply_field(c->http, "Content-Type", STR("application/xml"));
+	http_reply(c->http, 200, document);
+}
+
+void s3_reply_etag(struct s3_call *c, struct str etag)
+{
+	http_reply_fieldf(c->http, "ETag", "\"%.*s\"", STR_FMT(etag));
+}

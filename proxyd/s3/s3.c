@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From an HTTP request to an S3 operation: request id, authentication, bucket
+ * and key, the operation's function; afterwards log and metrics, in one place
+ * for all of them.
+ */
+#include "proxyd/s3/s3.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "observe/audit.h"
+#include "observe/metrics.h"
+#include "proxyd/server.h"
+
+/* First match wins. What is not here is refused by name. */
+static const struct s3_operation operations[] = {
+	{"ListBuckets", "GET", S3_SERVICE, NULL, NULL, s3_list_buckets, -1},
+	{"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, s3_head_bucket, -1},
+	{"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, s3_get_bucket_location, -1},
+	{"ListObjectsV2", "GET", S3_BUCKET, "list-type", "2", s3_list_objects_v2,
+	 METRIC_OPERATION_LIST},
+	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST},
+	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT},
+	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET},
+	{"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, s3_head_object, METRIC_OPERATION_HEAD},
+	{"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, s3_delete_object,
+	 METRIC_OPERATION_DELETE},
+};
+
+/* Query parameters that turn a request into another operation. A request with
+ * one that no operation above claims is refused, never taken for its plain
+ * neighbour. */
+static const char *const subresources[] = {
+	"abac", "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
+	"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging",
+	"metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable",
+	"metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy",
+	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment",
+	"restore", "retention", "select", "select-type", "session", "tagging", "torrent", "uploadId",
+	"uploads", "versionId", "versioning", "versions", "website", "append",
+};
+
+static void choose_request_id(struct s3_call *c)
+{
+	const struct str *given = http_head_get(&c->http->head, STR("x-request-id"));
+	bool good = given && given->n >= 1 && given->n <= S3_REQUEST_ID_MAX;
+	for (size_t i = 0; good && i < given->n; i++)
+		good = memchr("0123456789abcdefABCDEF", given->p[i], 22) != NULL;
+	if (good) {
+		memcpy(c->request_id, given->p, given->n);
+	} else {
+		uint8_t id[16];
+		random_bytes(id, sizeof(id));
+		hex_encode(id, sizeof(id), c->request_id);
+	}
+	http_reply_field(c->http, "x-amz-request-id", str_of(c->request_id));
+	http_reply_field(c->http, "x-amz-id-2", str_of(c->server->host_id));
+}
+
+/* Bucket and key of the request. False: answered. */
+static bool locate(struct s3_call *c)
+{
+	struct path path;
+	c->event = "s3.InvalidPath";
+	switch (path_split(c->arena, c->http->path, &path)) {
+	case PATH_OK:
+		c->bucket = path.bucket;
+		c->key = path.key;
+		return true;
+	case PATH_ROOT:
+		return true;
+	case PATH_BAD_ESCAPE:
+		s3_fail(c, S3_INVALID_URI, NULL);
+		return false;
+	case PATH_KEY_TOO_LONG:
+		s3_fail(c, S3_KEY_TOO_LONG, NULL);
+		return false;
+	case PATH_BAD_TEXT:
+		s3_fail(c, S3_INVALID_REQUEST, "The key is not valid UTF-8 text");
+		return false;
+	default:
+		s3_fail(c, S3_INVALID_REQUEST, "Invalid path format");
+		return false;
+	}
+}
+
+/* A credential opens its own bucket only. False: answered. */
+static bool may_enter(struct s3_call *c)
+{
+	if (!c->bucket.n || str_eq(c->bucket, str_of(c->allowed->name)))
+		return true;
+	c->event = "s3.BucketMismatch";
+	if (config_bucket(c->server->config, c->bucket))
+		s3_fail(c, S3_ACCESS_DENIED, NULL);
+	else
+		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
+	return false;
+}
+
+static bool matches(const struct s3_call *c, const struct s3_operation *op)
+{
+	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
+	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
+		return false;
+	if (!op->parameter)
+		return true;
+	const struct uri_param *p = uri_query_get(&c->query, str_of(op->parameter));
+	return p && (!op->value || str_eq(p->value, str_of(op->value)));
+}
+
+static const struct s3_operation *find_operation(const struct s3_call *c)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (matches(c, &operations[i]))
+			return &operations[i];
+	return NULL;
+}
+
+/* The first subresource that the request names and the operation is not about. */
+static const char *foreign_subresource(const struct s3_call *c, const struct s3_operation *op)
+{
+	for (size_t i = 0; i < sizeof(subresources) / sizeof(subresources[0]); i++) {
+		const char *name = subresources[i];
+		if (op && op->parameter && strcmp(op->parameter, name) == 0)
+			continue;
+		const struct uri_param *p = uri_query_get(&c->query, str_of(name));
+		if (!p)
+			continue;
+		/* The only version of an object that was never versioned. */
+		if (strcmp(name, "versionId") == 0 && str_eq(p->value, STR("null")))
+			continue;
+		return name;
+	}
+	return NULL;
+}
+
+static void perform(struct s3_call *c)
+{
+	const struct s3_operation *op = find_operation(c);
+	const char *foreign = foreign_subresource(c, op);
+	c->event = "s3.MethodNotAllowed";
+	if (foreign) {
+		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
+			 c->key.n ? "object" : "bucket", foreign);
+	} else if (!op && c->bucket.n && !c->key.n &&
+		   (str_eq(c->http->head.method, STR("PUT")) ||
+		    str_eq(c->http->head.method, STR("DELETE")))) {
+		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
+	} else if (!op) {
+		http_reply_field(c->http, "Allow", c->key.n ? STR("GET, HEAD, PUT, DELETE")
+							    : STR("GET, HEAD"));
+		s3_fail(c, S3_METHOD_NOT_ALLOWED,
+			c->key.n ? NULL : "Method not supported for bucket");
+	} else {
+		c->operation = op;
+		op->handle(c);
+	}
+}
+
+static void process(struct s3_call *c)
+{
+	if (!uri_parse_query(c->arena, c->http->query, &c->query)) {
+		c->event = "s3.InvalidPath";
+		s3_fail(c, S3_INVALID_URI, NULL);
+		return;
+	}
+	c->event = "s3.AuthFailure";
+	if (s3_authenticate(c) && locate(c) && may_enter(c))
+		perform(c);
+}
+
+/* --- the record ------------------------------------------------------------ */
+
+static void count_request(const struct s3_call *c, double seconds)
+{
+	const struct http_call *h = c->http;
+	int method = metrics_method(h->head.method);
+	metrics_inc(METRIC_REQUESTS, method, metrics_status(h->status), METRIC_NONE);
+	metrics_observe(METRIC_REQUEST_DURATION, method, METRIC_NONE, seconds);
+	if (c->received)
+		metrics_observe(METRIC_REQUEST_SIZE, method, METRIC_NONE, (double)c->received);
+	if (h->sent)
+		metrics_observe(METRIC_RESPONSE_SIZE, method, METRIC_NONE, (double)h->sent);
+}
+
+static void record_request(const struct s3_call *c, int64_t duration)
+{
+	const struct http_call *h = c->http;
+	char event[64];
+	if (c->operation)
+		snprintf(event, sizeof(event), "s3.%s", c->operation->name);
+	else
+		snprintf(event, sizeof(event), "%s", c->event);
+	audit("s3_server", event,
+	      LOG_FIELDS(LOG_STR("request_id", c->request_id),
+			 LOG_STR("operation", c->operation ? c->operation->name : NULL),
+			 LOG_S("method", h->head.method), LOG_S("path", h->path),
+			 LOG_STR("client_addr", h->peer), LOG_S("bucket", c->bucket),
+			 LOG_S("key", c->key), LOG_INT("status", h->status),
+			 LOG_INT("request_size", c->received), LOG_INT("response_size", h->sent),
+			 LOG_INT("duration", duration * 1000 /* nanoseconds */),
+			 LOG_INT("duration_ms", duration / CLOCK_MS),
+			 LOG_STR("error", c->error[0] ? c->error : NULL)));
+}
+
+/* The storage operation behind the request: counted always, an event when it
+ * succeeded. */
+static void record_storage(const struct s3_call *c, double seconds)
+{
+	if (!c->operation || c->operation->metric < 0)
+		return;
+	bool ok = c->http->status < 300 && !c->http->failed;
+	struct backend *b = c->backend ? backend_by_name(&c->server->backends, str_of(c->backend))
+				       : NULL;
+	int backend = METRIC_BACKEND_OR_NONE(b ? b->index : -1);
+	metrics_inc(METRIC_MANAGER_REQUESTS, c->operation->metric, backend,
+		    ok ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);
+	metrics_observe(METRIC_MANAGER_DURATION, c->operation->metric, backend, seconds);
+	if (!ok)
+		return;
+	char *event = arena_printf(c->arena, "storage.%s",
+				   c->operation->metric == METRIC_OPERATION_LIST
+					   ? "ListObjects"
+					   : c->operation->name);
+	audit("object", event,
+	      LOG_FIELDS(LOG_STR("request_id", c->request_id), LOG_S("bucket", c->bucket),
+			 LOG_S("key", c->key), LOG_STR("backend", b ? b->name : NULL),
+			 LOG_INT("size", c->size)));
+}
+
+static void record(const struct s3_call *c)
+{
+	int64_t duration = clock_mono() - c->http->started;
+	double seconds = (double)duration / CLOCK_SEC;
+	count_request(c, seconds);
+	record_storage(c, seconds);
+	record_request(c, duration);
+}
+
+void s3_handle(struct http_call *h)
+{
+	struct s3_call c = {
+		.http = h,
+		.server = h->server,
+		.arena = h->arena,
+	};
+	int method = metrics_method(h->head.method);
+	metrics_gauge_add(METRIC_INFLIGHT, method, METRIC_NONE, METRIC_NONE, 1);
+	choose_request_id(&c);
+	process(&c);
+	metrics_gauge_add(METRIC_INFLIGHT, method, METRIC_NONE, METRIC_NONE, -1);
+	record(&c);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One S3 request on its way through the server: authenticated, located, handed
+ * to the operation's function, answered, and told to log and metrics in one
+ * place (s3.c). An operation answers exactly once: with http_reply*() or
+ * s3_fail*().
+ */
+#ifndef PROXYD_S3_H
+#define PROXYD_S3_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/http_server.h"
+#include "net/uri.h"
+#include "object/engine.h"
+#include "s3proto/awschunk.h"
+#include "s3proto/checksum.h"
+#include "s3proto/path.h"
+#include "s3proto/s3err.h"
+#include "s3proto/sigv4.h"
+
+struct config_bucket;
+struct server;
+
+#define S3_REQUEST_ID_MAX 64
+
+struct s3_call {
+	struct http_call *http;
+	struct server *server;
+	struct arena *arena;
+	char request_id[S3_REQUEST_ID_MAX + 1];
+	struct uri_query query;
+	struct sigv4_request auth;           /* how the request was signed */
+	struct sigv4_seed seed;              /* what chunk signatures continue from */
+	const struct config_bucket *allowed; /* the bucket of the credential */
+	struct str bucket, key;              /* decoded; key empty for bucket operations */
+	const struct s3_operation *operation;
+
+	/* for the record */
+	uint64_t received;   /* body bytes of the request, decoded */
+	uint64_t size;       /* of the object that was stored or read */
+	const char *backend; /* that served it; "" when none did */
+	const char *event;   /* audit event when no operation was reached */
+	char error[300];     /* what went wrong, for the log */
+};
+
+struct s3_operation {
+	const char *name;   /* "PutObject", as in audit events and metrics */
+	const char *method;
+	enum { S3_SERVICE, S3_BUCKET, S3_OBJECT } level;
+	const char *parameter; /* query parameter that must be there, or NULL */
+	const char *value;     /* and have this value, or NULL */
+	void (*handle)(struct s3_call *c);
+	int metric;            /* METRIC_OPERATION_*, or -1: not a storage operation */
+};
+
+/* Serves one request (proxyd/http/route.c). */
+void s3_handle(struct http_call *h);
+
+/* auth.c: fills auth, seed, allowed. False: answered. */
+bool s3_authenticate(struct s3_call *c);
+
+/* reply.c: error answers. message NULL: the default one of the code. */
+void s3_fail(struct s3_call *c, enum s3_error error, const char *message);
+void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* From an error of the engine or the catalogue; fallback is what the client is
+ * told when the text is none of its business. */
+void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
+void s3_reply_xml(struct s3_call *c, struct str document);
+void s3_reply_etag(struct s3_call *c, struct str etag);
+
+/* receive.c: what a request says about its body, checked before the body is
+ * asked for. */
+struct s3_upload {
+	uint64_t size;              /* decoded */
+	bool chunked;               /* aws-chunked framing is to be removed */
+	enum awschunk_variant variant;
+	struct str trailer_names;   /* x-amz-trailer */
+	unsigned kinds;             /* checksums to compute, CHECKSUM_BITs */
+	struct str announced[CHECKSUM_KINDS]; /* base64 from header fields; empty: none */
+	struct str sha256;          /* the signed payload hash, hex; empty when not signed */
+	/* out */
+	char md5_hex[33];           /* "" when it was not computed */
+	char sha256_hex[65];        /* "" when it was not computed */
+};
+/* False: answered. */
+bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
+		     struct s3_upload *u);
+/* Receives and verifies the body into a sealed spool. False: answered. */
+bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
+
+/* The operations. */
+void s3_list_buckets(struct s3_call *c);
+void s3_head_bucket(struct s3_call *c);
+void s3_get_bucket_location(struct s3_call *c);
+void s3_list_objects_v1(struct s3_call *c);
+void s3_list_objects_v2(struct s3_call *c);
+void s3_put_object(struct s3_call *c);
+void s3_get_object(struct s3_call *c);
+void s3_head_object(struct s3_call *c);
+void s3_delete_object(struct s3_call *c);
+
+#endif

@@ -1,0 +1,111 @@
+"""Fixtures of the system tests. A test asks for `orchestrator` and gets running
+programs on fresh backends, or for `launch` to choose them itself. After each
+test the catalogue is compared with the backends, and the programs must end
+cleanly, without a word from the sanitizers."""
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from harness.orchestrator import Orchestrator  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
+from harness.storage import Directory, S3Server  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    cluster = Postgres()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def own_postgres():
+    """A cluster that a test may stop and kill."""
+    cluster = Postgres()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def s3_state():
+    state = tempfile.mkdtemp(prefix="s3o-backends-", dir="/tmp")
+    yield state
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _server(kind, state):
+    server = S3Server(kind, state)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def radosgw(s3_state):
+    yield from _server("radosgw", s3_state)
+
+
+@pytest.fixture(scope="session")
+def swift(s3_state):
+    yield from _server("swift-s3", s3_state)
+
+
+@pytest.fixture
+def workdir():
+    """A folder on disk, removed when the test has passed."""
+    path = tempfile.mkdtemp(prefix="s3o-test-", dir=os.environ.get("S3O_TEST_DIR", "/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def directories(workdir):
+    """directories(3, quota="1GB") makes backends disk1 to disk3."""
+    def make(n=3, quota="10GB"):
+        return [Directory(f"{workdir}/disk{i}", f"disk{i}", quota) for i in range(1, n + 1)]
+    return make
+
+
+@pytest.fixture
+def launch(postgres, workdir, directories, request):
+    """launch(backends, extra) starts an Orchestrator; all are stopped and
+    checked at the end of the test."""
+    started = []
+
+    def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True, **options):
+        o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
+                         **options)
+        o.checked = check
+        started.append(o)
+        return o.start(workerd=workerd)
+
+    yield start
+    failed = getattr(request.node, "call_failed", False)
+    for o in started:
+        if failed:
+            print(o.logs())
+            o.kill_everything()
+            continue
+        try:
+            if o.checked and o.proxyd and o.workerd:
+                o.wait_clean()
+                o.check()
+            o.stop()
+        finally:
+            o.kill_everything()
+
+
+@pytest.fixture
+def orchestrator(launch):
+    return launch()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        item.call_failed = True

@@ -1,0 +1,235 @@
+"""The programs under test: proxyd and workerd of one host, with a configuration
+of their own, a database of their own and the given backends."""
+import json
+import os
+import signal
+import subprocess
+
+import boto3
+import requests
+from botocore.config import Config
+
+from .storage import ROOT
+from .wait import free_ports, until
+
+BUILD = os.environ.get("S3O_BUILD", f"{ROOT}/build/san")
+
+BUCKETS = {
+    "photos": ("photoskey", "photossecret"),
+    "documents": ("docskey", "docssecret"),
+}
+
+# A sanitizer's report is as good as a failed assertion; leaks are looked for
+# when a process ends by itself.
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+def merge(base, extra):
+    out = dict(base)
+    for key, value in extra.items():
+        out[key] = merge(out[key], value) if isinstance(value, dict) and key in out else value
+    return out
+
+
+class Orchestrator:
+    def __init__(self, directory, postgres, backends, extra=None, processes=2, database=None):
+        self.dir = str(directory)
+        self.postgres = postgres
+        self.backends = backends
+        self.port, self.worker_port = free_ports(2)
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.database = database or postgres.new_database()
+        self.proxyd = self.workerd = None
+        os.makedirs(self.dir + "/run", exist_ok=True)
+        os.makedirs(self.dir + "/spill", exist_ok=True)
+        self.config = merge({
+            "server": {"listen_addr": f"127.0.0.1:{self.port}", "processes": processes,
+                       "run_dir": self.dir + "/run", "spill_dir": self.dir + "/spill"},
+            "worker": {"listen_addr": f"127.0.0.1:{self.worker_port}"},
+            "database": {"host": postgres.dir, "database": self.database, "user": "s3o",
+                         "ssl_mode": "disable"},
+            "buckets": [{"name": name, "credentials": [
+                {"access_key_id": key, "secret_access_key": secret}]}
+                for name, (key, secret) in BUCKETS.items()],
+            "backends": [b.config() for b in backends],
+            "telemetry": {"metrics": {"enabled": True}},
+        }, extra or {})
+        self.write_config()
+
+    # --- life ---
+
+    def write_config(self):
+        self.config_file = self.dir + "/config.yaml"
+        with open(self.config_file, "w") as f:
+            json.dump(self.config, f, indent=1)  # JSON is YAML
+        os.chmod(self.config_file, 0o600)
+
+    def _spawn(self, program):
+        log = open(f"{self.dir}/{program}.log", "ab")
+        process = subprocess.Popen([f"{BUILD}/{program}", "-config", self.config_file],
+                                   stdout=log, stderr=log, cwd=self.dir, start_new_session=True,
+                                   env={**os.environ, **SANITIZERS})
+        log.close()
+        return process
+
+    def start(self, workerd=True):
+        self.start_proxyd()
+        if workerd:
+            self.start_workerd()
+        return self
+
+    def start_proxyd(self):
+        self.proxyd = self._spawn("proxyd")
+        until(lambda: self._ready(self.port, self.proxyd), what="proxyd is ready")
+
+    def start_workerd(self):
+        self.workerd = self._spawn("workerd")
+        until(lambda: self._ready(self.worker_port, self.workerd), what="workerd is ready")
+
+    def _ready(self, port, process):
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args[0]} ended with {process.returncode}\n{self.logs()}")
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def stop(self):
+        """Ends both programs as an administrator would, and checks that they end well."""
+        for name in ("workerd", "proxyd"):
+            process = getattr(self, name)
+            if process and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for name in ("workerd", "proxyd"):
+            process = getattr(self, name)
+            if process:
+                try:
+                    status = process.wait(40)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise AssertionError(f"{name} does not end\n{self.logs()}")
+                assert status == 0, f"{name} ended with {status}\n{self.logs()}"
+            setattr(self, name, None)
+        self.check_logs()
+
+    def kill(self, name):
+        """kill -9 of a whole program, its children left to notice."""
+        process = getattr(self, name)
+        process.kill()
+        process.wait()
+        setattr(self, name, None)
+
+    def kill_everything(self):
+        for name in ("proxyd", "workerd"):
+            process = getattr(self, name)
+            if process:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+            setattr(self, name, None)
+
+    def children(self):
+        """Process ids of the serving children."""
+        out = subprocess.run(["pgrep", "-P", str(self.proxyd.pid)], stdout=subprocess.PIPE, text=True)
+        return [int(pid) for pid in out.stdout.split()]
+
+    # --- logs ---
+
+    def log_text(self, program):
+        try:
+            with open(f"{self.dir}/{program}.log", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log_lines(self, program):
+        """Parsed log lines, oldest first."""
+        lines = []
+        for line in self.log_text(program).splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                pass
+        return lines
+
+    def audit(self, program="proxyd"):
+        return [line for line in self.log_lines(program) if line.get("audit")]
+
+    def logs(self, n=60):
+        return "\n".join(f"--- {p}\n" + "\n".join(self.log_text(p).splitlines()[-n:])
+                         for p in ("proxyd", "workerd"))
+
+    def check_logs(self):
+        for program in ("proxyd", "workerd"):
+            text = self.log_text(program)
+            for mark in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer",
+                         "Assertion `"):
+                assert mark not in text, f"{program}: {text[text.index(mark) - 200:][:6000]}"
+
+    # --- clients ---
+
+    def s3(self, bucket="photos", **options):
+        key, secret = BUCKETS[bucket]
+        settings = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1},
+                    "connect_timeout": 5, "read_timeout": 60, "max_pool_connections": 100}
+        settings.update(options)
+        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=key,
+                            aws_secret_access_key=secret, region_name="us-east-1",
+                            config=Config(**settings))
+
+    def adminctl(self, *args, check=True):
+        return subprocess.run([f"{BUILD}/adminctl", "-config", self.config_file, *args],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=check, env={**os.environ, **SANITIZERS})
+
+    def status(self):
+        return json.loads(self.adminctl("status", "--json").stdout)
+
+    def metrics(self, port=None):
+        """Samples of the metrics page: {'name{labels}': value}."""
+        text = requests.get(f"http://127.0.0.1:{port or self.port}/metrics", timeout=10).text
+        samples = {}
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                samples[name] = float(value)
+        return samples
+
+    # --- the catalogue ---
+
+    def sql(self, query, *args):
+        connection = self.postgres.connect(self.database)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(query, args or None)
+            return cursor.fetchall() if cursor.description else None
+        finally:
+            connection.close()
+
+    def wait_clean(self, seconds=60):
+        """Until the clean-up queue and the intents are empty."""
+        def clean():
+            return self.sql("SELECT (SELECT count(*) FROM cleanup_queue) +"
+                            " (SELECT count(*) FROM pending_objects)")[0][0] == 0
+        until(clean, seconds, "the clean-up queue is empty")
+
+    def check(self):
+        """The promises: the catalogue agrees with itself and with the backends."""
+        problems = [row[0] for row in self.sql("SELECT problem FROM s3o_check()")]
+        assert not problems, problems
+        known = dict(self.sql("""
+            SELECT backend_name, sum(n) FROM (
+                SELECT backend_name, count(*) n FROM object_locations GROUP BY 1
+                UNION ALL SELECT backend_name, count(*) FROM cleanup_queue GROUP BY 1
+                UNION ALL SELECT backend_name, count(*) FROM cleanup_dlq GROUP BY 1
+                UNION ALL SELECT backend_name, count(*) FROM pending_objects GROUP BY 1
+            ) x GROUP BY 1"""))
+        for backend in self.backends:
+            stored = backend.count()
+            assert stored <= known.get(backend.name, 0), \
+                f"{backend.name} holds {stored} files, the catalogue knows {known}"

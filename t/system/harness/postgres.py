@@ -1,0 +1,126 @@
+"""A private PostgreSQL cluster on a Unix socket, run as an unprivileged user,
+because PostgreSQL refuses root."""
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import psycopg2
+
+from .wait import until
+
+
+def _bindir():
+    found = glob.glob("/usr/lib/postgresql/*/bin/postgres")
+    if not found:
+        raise RuntimeError("no PostgreSQL server in /usr/lib/postgresql")
+    return os.path.dirname(max(found, key=lambda p: int(p.split("/")[4])))
+
+
+class Postgres:
+    """fsync is on only where a test is about crashes of the machine; killing
+    processes loses nothing without it."""
+
+    def __init__(self, fsync=False):
+        self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir="/tmp")
+        self.bin = _bindir()
+        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.process = None
+        if os.geteuid() == 0:
+            shutil.chown(self.dir, self.user)
+        os.chmod(self.dir, 0o755)
+        self._run("initdb", "-D", self.dir + "/data", "-U", "s3o", "-A", "trust", "-E", "UTF8",
+                  "--locale=C.UTF-8", "--no-sync")
+        with open(self.dir + "/data/postgresql.conf", "a") as f:
+            f.write(f"""
+listen_addresses = ''
+unix_socket_directories = '{self.dir}'
+max_connections = 200
+fsync = {'on' if fsync else 'off'}
+shared_buffers = 128MB
+log_min_messages = warning
+""")
+        self.start()
+        self.databases = 0
+
+    def _as_user(self):
+        if os.geteuid() != 0:
+            return {}
+        entry = pwd.getpwnam(self.user)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+    def _run(self, program, *args):
+        subprocess.run([f"{self.bin}/{program}", *args], check=True, cwd=self.dir,
+                       stdout=subprocess.DEVNULL, **self._as_user())
+
+    def start(self):
+        log = open(self.dir + "/log", "ab")
+        self.process = subprocess.Popen([f"{self.bin}/postgres", "-D", self.dir + "/data"],
+                                        stdout=log, stderr=log, cwd=self.dir,
+                                        start_new_session=True, **self._as_user())
+        log.close()
+        until(self.answers, what="PostgreSQL answers")
+
+    def answers(self):
+        try:
+            self.connect("postgres").close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+
+    def connect(self, database):
+        connection = psycopg2.connect(host=self.dir, user="s3o", dbname=database)
+        connection.autocommit = True
+        return connection
+
+    def new_database(self):
+        self.databases += 1
+        name = f"t{self.databases}"
+        connection = self.connect("postgres")
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+        connection.close()
+        return name
+
+    def stop(self):
+        """Shuts down at once, cutting connections, cleanly."""
+        self._end(signal.SIGINT)
+
+    def kill(self):
+        """Crash: no shutdown, no checkpoint. Its processes notice and die."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+        self.process = None
+        socket = self.dir + "/.s.PGSQL.5432"
+        if how == signal.SIGKILL:
+            until(lambda: not self._backends_left(), what="PostgreSQL's processes are gone")
+            for leftover in (socket, socket + ".lock"):
+                if os.path.exists(leftover):
+                    os.unlink(leftover)
+
+    def _backends_left(self):
+        found = subprocess.run(["pgrep", "-f", f"{self.dir}/data"], stdout=subprocess.PIPE)
+        if found.stdout:
+            return True
+        # Shared memory stays attached until the last backend has left.
+        try:
+            with open(self.dir + "/data/postmaster.pid") as f:
+                lines = f.read().split("\n")
+            shmid = lines[6].split()[1] if len(lines) > 6 and lines[6] else None
+        except (OSError, IndexError):
+            return False
+        if not shmid:
+            return False
+        out = subprocess.run(["ipcs", "-m", "-i", shmid], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True).stdout
+        return "nattch=" in out and "nattch=0" not in out.replace(" ", "")
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)

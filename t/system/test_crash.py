@@ -1,0 +1,211 @@
+"""kill -9 of everything, at random moments, under load: nothing acknowledged is
+lost or changed, and in the end no byte lies on a backend that the catalogue does
+not know."""
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from harness.wait import until
+
+# Intents of killed writers are given up soon, so that a test can wait for it.
+EXTRA = {"write_path": {"pending_pattern": {"min_age": "5s", "reaper_tick": "1s"}},
+         "cleanup_queue": {"claim_grace_period": "2s"}}
+
+
+class Writer(threading.Thread):
+    """Puts, overwrites and deletes keys of its own. For each key it knows which
+    bodies may be there: the last acknowledged one, or a later one whose outcome
+    nobody told. None stands for no object."""
+
+    def __init__(self, orchestrator, n):
+        super().__init__()
+        self.orchestrator, self.n = orchestrator, n
+        self.possible = {}
+        self.ended = threading.Event()
+        self.acknowledged = 0
+        self.wrong = []
+
+    def run(self):
+        rng = random.Random(self.n)
+        s3 = self.orchestrator.s3(connect_timeout=2, read_timeout=20)
+        while not self.ended.is_set():
+            key = f"w{self.n}-{rng.randrange(20)}"
+            body = None if rng.random() < 0.2 else rng.randbytes(rng.choice((0, 100, 5000, 300_000)))
+            before = self.possible.get(key, [None])
+            self.possible[key] = before + [body]
+            try:
+                if body is None:
+                    s3.delete_object(Bucket="photos", Key=key)
+                else:
+                    s3.put_object(Bucket="photos", Key=key, Body=body)
+                self.possible[key] = [body]
+                self.acknowledged += 1
+                if rng.random() < 0.3:
+                    self.look(s3, key)
+            except (ClientError, BotoCoreError):
+                time.sleep(0.05)
+
+    def look(self, s3, key):
+        try:
+            body = s3.get_object(Bucket="photos", Key=key)["Body"].read()
+        except ClientError as e:
+            if e.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            body = None
+        if body not in self.possible[key]:
+            self.wrong.append((key, body and len(body), [b and len(b) for b in self.possible[key]]))
+
+
+def settle(o, writers):
+    """Ends the load, lets the system tidy up, and checks everything."""
+    for w in writers:
+        w.ended.set()
+    for w in writers:
+        w.join(60)
+        assert not w.is_alive()
+    s3 = o.s3(retries={"max_attempts": 5})
+    until(lambda: o.s3().list_buckets(), what="the system answers")
+    for w in writers:
+        for key in w.possible:
+            w.look(s3, key)
+        assert not w.wrong
+    assert sum(w.acknowledged for w in writers) > 50
+    o.sql("UPDATE cleanup_queue SET next_retry = now()")
+    o.wait_clean(60)
+    o.check()
+
+
+def load(o, n=6):
+    writers = [Writer(o, i) for i in range(n)]
+    for w in writers:
+        w.start()
+    return writers
+
+
+def test_children_are_killed(launch, directories):
+    o = launch(directories(2), EXTRA, processes=3)
+    writers = load(o)
+    rng = random.Random(1)
+    for _ in range(25):
+        time.sleep(rng.uniform(0.05, 0.5))
+        try:
+            os.kill(rng.choice(o.children()), signal.SIGKILL)
+        except (ProcessLookupError, IndexError):
+            pass
+    settle(o, writers)
+    assert o.status()["proxyd"]["child_restarts"] >= 10
+
+
+def test_a_hung_child_is_replaced(launch, directories):
+    o = launch(directories(1), processes=2)
+    victim = o.children()[0]
+    os.kill(victim, signal.SIGSTOP)
+    until(lambda: victim not in o.children(), 30, "the hung child is gone")
+    until(lambda: len(o.children()) == 2, 30, "a new child runs")
+    for i in range(10):
+        o.s3().put_object(Bucket="photos", Key=f"k{i}", Body=b"x")
+
+
+def test_the_supervisor_is_killed(launch, directories):
+    o = launch(directories(2), EXTRA)
+    writers = load(o)
+    rng = random.Random(2)
+    for _ in range(4):
+        time.sleep(rng.uniform(0.5, 1.5))
+        children = o.children()
+        o.kill("proxyd")
+        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), 30,
+              "orphaned children have left")
+        o.start_proxyd()
+    settle(o, writers)
+
+
+def test_workerd_is_killed(launch, directories):
+    o = launch(directories(2), EXTRA)
+    writers = load(o)
+    rng = random.Random(3)
+    for _ in range(8):
+        time.sleep(rng.uniform(0.1, 1))
+        o.kill("workerd")
+        o.start_workerd()
+    settle(o, writers)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_postgresql_goes_away_and_comes_back(launch, directories, own_postgres, how):
+    o = launch(directories(2), {**EXTRA, "circuit_breaker": {"open_timeout": "1s"}},
+               postgres=own_postgres)
+    writers = load(o)
+    rng = random.Random(4)
+    for _ in range(4):
+        time.sleep(rng.uniform(0.5, 1.5))
+        getattr(own_postgres, how)()
+        time.sleep(rng.uniform(0, 1))
+        own_postgres.start()
+    settle(o, writers)
+
+
+def test_everything_at_once(launch, directories, own_postgres):
+    o = launch(directories(3), {**EXTRA, "circuit_breaker": {"open_timeout": "1s"},
+                                "routing_strategy": "spread"}, postgres=own_postgres, processes=3)
+    writers = load(o, 8)
+    rng = random.Random(5)
+
+    def child():
+        children = o.children()
+        if children:
+            os.kill(rng.choice(children), signal.SIGKILL)
+
+    def supervisor():
+        o.kill("proxyd")
+        o.start_proxyd()
+
+    def worker():
+        o.kill("workerd")
+        o.start_workerd()
+
+    def database():
+        own_postgres.kill()
+        own_postgres.start()
+
+    for _ in range(20):
+        time.sleep(rng.uniform(0, 0.7))
+        try:
+            rng.choice((child, child, child, supervisor, worker, database))()
+        except ProcessLookupError:
+            pass
+    settle(o, writers)
+
+
+def test_a_killed_child_costs_only_its_requests(launch, directories):
+    """While a child is killed, requests on connections to the others go on."""
+    o = launch(directories(1), processes=2)
+    results = []
+    ended = threading.Event()
+
+    def reads():
+        s3 = o.s3(retries={"max_attempts": 0})
+        while not ended.is_set():
+            try:
+                s3.list_objects_v2(Bucket="photos")
+                results.append(True)
+            except (ClientError, BotoCoreError):
+                results.append(False)
+
+    threads = [threading.Thread(target=reads) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for _ in range(5):
+        time.sleep(0.5)
+        os.kill(o.children()[0], signal.SIGKILL)
+    time.sleep(0.5)
+    ended.set()
+    for t in threads:
+        t.join()
+    # Each kill can break what its connections were doing at that moment, no more.
+    assert results.count(False) <= 5 * 8 and results.count(True) > 200

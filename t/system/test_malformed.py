@@ -1,0 +1,178 @@
+"""Requests that no client would send: they are refused, and no child crashes or
+hangs. A child that did would have another process id afterwards."""
+import os
+import random
+import socket
+import threading
+
+import pytest
+
+from harness.wait import until
+
+
+def exchange(port, data, half_close=True):
+    """Sends bytes and returns all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        try:
+            s.sendall(data)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        answer = b""
+        try:
+            while block := s.recv(65536):
+                answer += block
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def status_of(answer):
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else None
+
+
+@pytest.fixture
+def target(orchestrator):
+    """A running system whose children must survive the test."""
+    before = sorted(orchestrator.children())
+    yield orchestrator
+    assert sorted(orchestrator.children()) == before
+    s3 = orchestrator.s3()
+    s3.put_object(Bucket="photos", Key="after", Body=b"alive")
+    assert s3.get_object(Bucket="photos", Key="after")["Body"].read() == b"alive"
+
+
+CASES = {
+    "content-length and transfer-encoding":
+        (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "two content-lengths":
+        (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
+    "bare LF": (b"GET /photos/k HTTP/1.1\nHost: h\n\n", 400),
+    "space before colon": (b"GET /photos/k HTTP/1.1\r\nHost : h\r\n\r\n", 400),
+    "obs-fold": (b"GET /photos/k HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400),
+    "NUL": (b"GET /photos/k\0 HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "no host": (b"GET /photos/k HTTP/1.1\r\n\r\n", 400),
+    "other version": (b"GET /photos/k HTTP/3.0\r\nHost: h\r\n\r\n", 505),
+    "other coding": (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    "huge header": (b"GET /photos/k HTTP/1.1\r\nHost: h\r\nA: " + b"x" * 1100000 + b"\r\n\r\n", 431),
+    "many headers": (b"GET /photos/k HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * 2000 + b"\r\n", 431),
+    "negative length":
+        (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400),
+    "overflowing length":
+        (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
+    "no credentials": (b"GET /photos/k HTTP/1.1\r\nHost: h\r\n\r\n", 403),
+    "bad escape": (b"GET /photos/%zz HTTP/1.1\r\nHost: h\r\n\r\n", 403),
+    "bad escape in the query": (b"GET /photos?x=%g HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "garbage": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, 400),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refused(target, name):
+    request, status = CASES[name]
+    answer = exchange(target.port, request)
+    assert status_of(answer) == status, answer[:200]
+
+
+def signed(orchestrator, method="GET", key="k", **headers):
+    operation = {"GET": "get_object", "PUT": "put_object", "DELETE": "delete_object",
+                 "HEAD": "head_object"}[method]
+    url = orchestrator.s3().generate_presigned_url(
+        operation, Params={"Bucket": "photos", "Key": key})
+    lines = [f"{method} {url[len(orchestrator.endpoint):]} HTTP/1.1",
+             f"Host: 127.0.0.1:{orchestrator.port}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def test_truncated_body(target):
+    answer = exchange(target.port, signed(target, "PUT", Content_Length=1000) + b"only this")
+    assert status_of(answer) == 400 and b"IncompleteBody" in answer
+    assert target.sql("SELECT count(*) FROM object_versions")[0][0] == 0
+
+
+def test_slow_headers_do_not_hold_others(target):
+    held = [socket.create_connection(("127.0.0.1", target.port)) for _ in range(200)]
+    for s in held:
+        s.sendall(b"GET /photos/k HTT")
+    target.s3().put_object(Bucket="photos", Key="meanwhile", Body=b"x")
+    for s in held:
+        s.close()
+
+
+def test_clients_that_leave_in_the_middle(target):
+    body = os.urandom(300_000)
+    target.s3().put_object(Bucket="photos", Key="big", Body=body * 20)
+    for n in range(200):
+        with socket.create_connection(("127.0.0.1", target.port)) as s:
+            if n % 2:
+                s.sendall(signed(target, "PUT", f"left{n}", Content_Length=len(body)))
+                s.sendall(body[:n * 700])
+            else:
+                s.sendall(signed(target, "GET", "big"))
+                s.recv(n * 100 + 1)
+    until(lambda: all(c["requests"] <= 1 for c in target.status()["children"]),
+          what="no request is left in progress")
+
+
+def mutate(rng, data):
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        kind = rng.randrange(6)
+        if kind == 0:
+            data[at] = rng.randrange(256)
+        elif kind == 1:
+            del data[at:at + rng.randrange(1, 20)]
+        elif kind == 2:
+            data[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 9)))
+        elif kind == 3:
+            data[at:at] = data[max(0, at - 40):at]
+        elif kind == 4:
+            data[at:at] = rng.choice((b"\r\n", b"\r\n\r\n", b"\0", b" ", b":", b"%", b"&", b";",
+                                      b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n"))
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+def test_100_000_mutations(target):
+    chunked = ("5;chunk-signature=" + "0" * 64 + "\r\nhello\r\n0;chunk-signature=" + "0" * 64 +
+               "\r\n\r\n").encode()
+    seeds = [
+        signed(target, "GET", "after", Range="bytes=0-3", If_None_Match='"x"'),
+        signed(target, "PUT", "mutant", Content_Length=5, Content_MD5="XUFAKrxLKna5cZ2REBfFkg==",
+               x_amz_meta_a="b") + b"hello",
+        signed(target, "PUT", "mutant", Content_Encoding="aws-chunked",
+               x_amz_decoded_content_length=5, Content_Length=len(chunked)) + chunked,
+        signed(target, "PUT", "mutant", Transfer_Encoding="chunked", Content_Encoding="aws-chunked",
+               x_amz_decoded_content_length=5) + b"a\r\n5\r\nhello\r\n\r\n5\r\n0\r\n\r\n\r\n0\r\n\r\n",
+        signed(target, "HEAD", "after") + signed(target, "GET", "after"),
+        signed(target, "DELETE", "mutant"),
+        b"GET /photos?list-type=2&prefix=a&delimiter=/&max-keys=3 HTTP/1.1\r\nHost: h\r\n"
+        b"Authorization: AWS4-HMAC-SHA256 Credential=photoskey/20260101/us-east-1/s3/aws4_request,"
+        b"SignedHeaders=host;x-amz-date,Signature=" + b"0" * 64 +
+        b"\r\nx-amz-date: 20260101T000000Z\r\n\r\n",
+    ]
+    failures = []
+
+    def attack(seed):
+        rng = random.Random(seed)
+        for _ in range(25_000):
+            request = mutate(rng, rng.choice(seeds))
+            try:
+                exchange(target.port, request)
+            except OSError as e:
+                failures.append((e, request))
+                return
+
+    threads = [threading.Thread(target=attack, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures

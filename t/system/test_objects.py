@@ -1,0 +1,212 @@
+"""Objects through one endpoint: what is stored comes back, byte for byte and with
+everything the client said about it."""
+import datetime
+import hashlib
+import os
+
+import pytest
+from botocore.exceptions import ClientError
+
+MIB = 1024 * 1024
+KEYS = ["plain.txt", "with space", "plus+sign", "percent%2Fencoded", "per%cent", "uni/ü-日本-🙂",
+        "double//slash", "/leading", "trailing/", "a/./b", "a/../b", ".", "..", "tilde~01",
+        "quote\"'<>&", "star*(x)!", "semi;colon=1?x#y", "back\\slash", "new\nline", "x" * 1000,
+        "é" * 500]
+
+
+@pytest.fixture(params=["directory", "radosgw", "swift"])
+def any_backend(request, launch, directories):
+    """An orchestrator on each kind of backend."""
+    if request.param == "directory":
+        return launch(directories(2))
+    server = request.getfixturevalue(request.param)
+    return launch([server.backend("remote")])
+
+
+def error_of(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    response = caught.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
+
+
+def test_sizes(any_backend):
+    s3 = any_backend.s3()
+    for size in (0, 1, 4096, 5 * MIB, 64 * MIB):
+        body = os.urandom(size)
+        md5 = hashlib.md5(body).hexdigest()
+        put = s3.put_object(Bucket="photos", Key=f"s{size}", Body=body)
+        assert put["ETag"] == f'"{md5}"'
+        got = s3.get_object(Bucket="photos", Key=f"s{size}")
+        assert got["ContentLength"] == size
+        assert got["ETag"] == f'"{md5}"'
+        assert got["Body"].read() == body
+        assert s3.head_object(Bucket="photos", Key=f"s{size}")["ContentLength"] == size
+
+
+def test_keys(any_backend):
+    s3 = any_backend.s3()
+    for key in KEYS:
+        s3.put_object(Bucket="photos", Key=key, Body=key.encode())
+    for key in KEYS:
+        assert s3.get_object(Bucket="photos", Key=key)["Body"].read() == key.encode(), key
+    listed = [o["Key"] for o in s3.list_objects_v2(Bucket="photos")["Contents"]]
+    assert listed == sorted(KEYS, key=lambda k: k.encode())
+    for key in KEYS:
+        s3.delete_object(Bucket="photos", Key=key)
+    assert "Contents" not in s3.list_objects_v2(Bucket="photos")
+    any_backend.wait_clean()
+    assert sum(b.count() for b in any_backend.backends) == 0
+
+
+def test_ranges(any_backend):
+    s3 = any_backend.s3()
+    body = os.urandom(3 * MIB + 17)
+    s3.put_object(Bucket="photos", Key="r", Body=body)
+    n = len(body)
+    for spec, first, last in (("0-0", 0, 0), ("0-99", 0, 99), ("100-", 100, n - 1),
+                              ("-5", n - 5, n - 1), (f"{n - 1}-", n - 1, n - 1),
+                              (f"1000000-{n + 5}", 1000000, n - 1), (f"-{n + 9}", 0, n - 1)):
+        got = s3.get_object(Bucket="photos", Key="r", Range=f"bytes={spec}")
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert got["ContentRange"] == f"bytes {first}-{last}/{n}"
+        assert got["Body"].read() == body[first:last + 1], spec
+    for ignored in ("bytes=5-2", "bytes=x", "lines=1-2", "bytes=0-1,5-6"):
+        got = s3.get_object(Bucket="photos", Key="r", Range=ignored)
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert got["Body"].read() == body
+    for bad in (f"bytes={n}-", "bytes=-0"):
+        assert error_of(s3.get_object, Bucket="photos", Key="r", Range=bad) == (416, "InvalidRange")
+
+
+def test_what_the_client_says_is_kept(orchestrator):
+    s3 = orchestrator.s3()
+    said = dict(ContentType="text/x-test; charset=utf-8", CacheControl="max-age=7",
+                ContentDisposition='attachment; filename="a.txt"',
+                ContentEncoding="gzip", ContentLanguage="de",
+                Metadata={"one": "1", "two-words": "a b  c", "upper": "X"})
+    s3.put_object(Bucket="photos", Key="m", Body=b"x",
+                  Expires=datetime.datetime(2030, 1, 2, 3, 4, 5), **said)
+    for got in (s3.get_object(Bucket="photos", Key="m"), s3.head_object(Bucket="photos", Key="m")):
+        for name, value in said.items():
+            assert got[name] == value
+        assert got["Expires"].year == 2030
+        assert got["AcceptRanges"] == "bytes"
+    plain = s3.put_object(Bucket="photos", Key="p", Body=b"x")
+    assert plain["ETag"]
+    assert s3.head_object(Bucket="photos", Key="p")["ContentType"] in (
+        "application/octet-stream", "binary/octet-stream")
+
+
+def test_metadata_limits(orchestrator):
+    s3 = orchestrator.s3()
+    s3.put_object(Bucket="photos", Key="full", Body=b"", Metadata={"k": "v" * 2047})
+    assert error_of(s3.put_object, Bucket="photos", Key="over", Body=b"",
+                    Metadata={"k": "v" * 2048}) == (400, "MetadataTooLarge")
+    assert error_of(s3.head_object, Bucket="photos", Key="over")[0] == 404
+
+
+def test_overwrite_and_delete(any_backend):
+    s3 = any_backend.s3()
+    for body in (b"first", b"second, longer", b"3"):
+        s3.put_object(Bucket="photos", Key="k", Body=body)
+        assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == body
+    any_backend.wait_clean()
+    assert sum(b.count() for b in any_backend.backends) == 1
+    s3.delete_object(Bucket="photos", Key="k")
+    assert error_of(s3.get_object, Bucket="photos", Key="k") == (404, "NoSuchKey")
+    s3.delete_object(Bucket="photos", Key="k")
+    any_backend.wait_clean()
+    assert sum(b.count() for b in any_backend.backends) == 0
+
+
+def test_conditional_reads(orchestrator):
+    s3 = orchestrator.s3()
+    etag = s3.put_object(Bucket="photos", Key="c", Body=b"body")["ETag"]
+    modified = s3.head_object(Bucket="photos", Key="c")["LastModified"]
+    later = modified + datetime.timedelta(hours=1)
+    earlier = modified - datetime.timedelta(hours=1)
+    for call in (s3.get_object, s3.head_object):
+        call(Bucket="photos", Key="c", IfMatch=etag)
+        call(Bucket="photos", Key="c", IfNoneMatch='"other"')
+        call(Bucket="photos", Key="c", IfModifiedSince=earlier)
+        call(Bucket="photos", Key="c", IfUnmodifiedSince=later)
+        for wrong, status in ((dict(IfMatch='"other"'), 412), (dict(IfNoneMatch=etag), 304),
+                              (dict(IfModifiedSince=modified), 304),
+                              (dict(IfUnmodifiedSince=earlier), 412)):
+            assert error_of(call, Bucket="photos", Key="c", **wrong)[0] == status, wrong
+
+
+def test_response_overrides(orchestrator):
+    s3 = orchestrator.s3()
+    s3.put_object(Bucket="photos", Key="o", Body=b"x", ContentType="text/plain")
+    got = s3.get_object(Bucket="photos", Key="o", ResponseContentType="text/css",
+                        ResponseContentDisposition="inline", ResponseCacheControl="no-store")
+    assert got["ContentType"] == "text/css"
+    assert got["ContentDisposition"] == "inline"
+    assert got["CacheControl"] == "no-store"
+
+
+def test_buckets(orchestrator):
+    s3 = orchestrator.s3()
+    assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["photos"]
+    s3.head_bucket(Bucket="photos")
+    assert s3.get_bucket_location(Bucket="photos")["LocationConstraint"] is None
+    assert error_of(s3.head_bucket, Bucket="documents")[0] == 403
+    assert error_of(s3.list_objects_v2, Bucket="documents") == (403, "AccessDenied")
+    assert error_of(s3.list_objects_v2, Bucket="nowhere") == (404, "NoSuchBucket")
+
+
+def test_content_md5(orchestrator):
+    s3 = orchestrator.s3()
+    import base64
+    right = base64.b64encode(hashlib.md5(b"body").digest()).decode()
+    s3.put_object(Bucket="photos", Key="d", Body=b"body", ContentMD5=right)
+    wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    assert error_of(s3.put_object, Bucket="photos", Key="d2", Body=b"body",
+                    ContentMD5=wrong) == (400, "BadDigest")
+    assert error_of(s3.put_object, Bucket="photos", Key="d2", Body=b"body",
+                    ContentMD5="nonsense") == (400, "InvalidDigest")
+    assert error_of(s3.head_object, Bucket="photos", Key="d2")[0] == 404
+
+
+def test_what_is_not_built_is_refused_by_name(orchestrator):
+    s3 = orchestrator.s3()
+    s3.put_object(Bucket="photos", Key="k", Body=b"untouched")
+    for call, arguments in (
+            (s3.put_object_acl, dict(Bucket="photos", Key="k", ACL="private")),
+            (s3.get_object_acl, dict(Bucket="photos", Key="k")),
+            (s3.put_object_tagging, dict(Bucket="photos", Key="k", Tagging={"TagSet": []})),
+            (s3.delete_object_tagging, dict(Bucket="photos", Key="k")),
+            (s3.create_multipart_upload, dict(Bucket="photos", Key="k")),
+            (s3.get_bucket_policy, dict(Bucket="photos")),
+            (s3.list_object_versions, dict(Bucket="photos")),
+            (s3.delete_objects, dict(Bucket="photos", Delete={"Objects": [{"Key": "k"}]})),
+            (s3.copy_object, dict(Bucket="photos", Key="k2", CopySource="photos/k")),
+            (s3.create_bucket, dict(Bucket="photos")),
+            (s3.delete_bucket, dict(Bucket="photos"))):
+        assert error_of(call, **arguments) == (501, "NotImplemented"), call
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
+
+
+def test_conditional_writes(orchestrator):
+    s3 = orchestrator.s3()
+
+    def condition(**fields):
+        def add(request, **_):
+            for name, value in fields.items():
+                request.headers[name.replace("_", "-")] = value
+        client = orchestrator.s3()
+        client.meta.events.register("before-sign.s3.PutObject", add)
+        return client
+
+    once = condition(If_None_Match="*")
+    etag = once.put_object(Bucket="photos", Key="w", Body=b"1")["ETag"]
+    assert error_of(once.put_object, Bucket="photos", Key="w", Body=b"2") == (
+        412, "PreconditionFailed")
+    condition(If_Match=etag).put_object(Bucket="photos", Key="w", Body=b"3")
+    assert error_of(condition(If_Match=etag).put_object, Bucket="photos", Key="w",
+                    Body=b"4")[0] == 412
+    assert error_of(condition(If_Match=etag).put_object, Bucket="photos", Key="absent",
+                    Body=b"4") == (404, "NoSuchKey")
+    assert s3.get_object(Bucket="photos", Key="w")["Body"].read() == b"3"

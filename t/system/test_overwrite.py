@@ -1,0 +1,66 @@
+"""Many writers and readers of one key: a reader gets one writer's whole body,
+with its entity tag, and in the end one segment is left."""
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+
+def test_64_clients_overwrite_one_key(launch, directories):
+    o = launch(directories(2), processes=2)
+    s3 = o.s3()
+    bodies = [os.urandom(1000 + 4096 * i) for i in range(64)]
+    by_etag = {f'"{hashlib.md5(b).hexdigest()}"': b for b in bodies}
+    s3.put_object(Bucket="photos", Key="hot", Body=bodies[0])
+    ended = threading.Event()
+    reads = []
+
+    def read():
+        client = o.s3()
+        while not ended.is_set():
+            got = client.get_object(Bucket="photos", Key="hot")
+            body = got["Body"].read()
+            assert by_etag[got["ETag"]] == body
+            reads.append(got["ETag"])
+
+    def write(body):
+        client = o.s3()
+        for _ in range(5):
+            client.put_object(Bucket="photos", Key="hot", Body=body)
+
+    with ThreadPoolExecutor(72) as pool:
+        readers = [pool.submit(read) for _ in range(8)]
+        writers = [pool.submit(write, body) for body in bodies]
+        try:
+            for w in writers:
+                w.result()
+        finally:
+            ended.set()
+        for r in readers:
+            r.result()
+    assert len(set(reads)) > 1
+    o.wait_clean()
+    assert sum(b.count() for b in o.backends) == 1
+    assert o.sql("SELECT count(*) FROM segments")[0][0] == 1
+
+
+def test_one_winner_of_if_none_match(launch, directories):
+    o = launch(directories(2))
+
+    def attempt(i):
+        client = o.s3()
+        client.meta.events.register(
+            "before-sign.s3.PutObject",
+            lambda request, **_: request.headers.add_header("If-None-Match", "*"))
+        try:
+            client.put_object(Bucket="photos", Key="once", Body=b"%d" % i)
+            return 200
+        except client.exceptions.ClientError as e:
+            return e.response["ResponseMetadata"]["HTTPStatusCode"]
+
+    with ThreadPoolExecutor(50) as pool:
+        results = list(pool.map(attempt, range(50)))
+    assert results.count(200) == 1
+    winner = results.index(200)
+    assert o.s3().get_object(Bucket="photos", Key="once")["Body"].read() == b"%d" % winner
+    assert set(results) == {200, 412}

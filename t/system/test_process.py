@@ -1,0 +1,227 @@
+"""The daemons as an administrator meets them: checking a configuration, reloading,
+stopping, logs, pid files."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import requests
+
+from harness.orchestrator import BUILD, SANITIZERS
+from harness.wait import until
+
+ENV = {**os.environ, **SANITIZERS}
+
+
+def run(*args, **options):
+    return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV,
+                          timeout=60, **options)
+
+
+def test_a_wrong_configuration_names_every_mistake(workdir):
+    path = f"{workdir}/c.yaml"
+    with open(path, "w") as f:
+        f.write("server:\n  lisen_addr: ':9000'\n  read_timeout: 5\nbuckets: []\n")
+    for command in ([f"{BUILD}/proxyd", "-t", "-config", path],
+                    [f"{BUILD}/workerd", "-t", "-config", path],
+                    [f"{BUILD}/adminctl", "validate", "-config", path]):
+        done = run(*command)
+        assert done.returncode == 1, done
+        assert 'c.yaml:2: unknown key "server.lisen_addr" (did you mean "server.listen_addr"?)' \
+            in done.stderr + done.stdout
+        assert ":3: server.read_timeout:" in done.stderr + done.stdout
+    assert run(f"{BUILD}/proxyd", "--no-such-flag").returncode == 2
+
+
+def test_validate(orchestrator):
+    done = orchestrator.adminctl("validate")
+    assert done.stdout == (f"config {orchestrator.config_file}: valid\n  backends: 3\n"
+                           "  buckets:  2\n  routing:  pack\n")
+
+
+def test_reload_takes_a_new_configuration_without_losing_a_request(orchestrator):
+    errors, served = [], []
+    ended = threading.Event()
+
+    def work(n):
+        s3 = orchestrator.s3(retries={"max_attempts": 0})
+        while not ended.is_set():
+            try:
+                s3.put_object(Bucket="photos", Key=f"r{n}", Body=b"x" * 1000)
+                served.append(n)
+            except Exception as e:  # noqa: BLE001 any failure counts
+                errors.append(e)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    before = orchestrator.children()
+    orchestrator.config["buckets"][1]["credentials"][0]["secret_access_key"] = "changed"
+    orchestrator.write_config()
+    assert orchestrator.adminctl("reload").returncode == 0
+    until(lambda: not set(before) & set(orchestrator.children()), 40, "the old children left")
+    ended.set()
+    for t in threads:
+        t.join()
+    assert not errors and served
+    assert requests.get(orchestrator.endpoint + "/health/ready").json() == {"status": "ready"}
+    assert orchestrator.status()["proxyd"]["generation"] == 2
+
+
+def test_reload_of_a_wrong_configuration_changes_nothing(orchestrator):
+    before = orchestrator.children()
+    with open(orchestrator.config_file, "a") as f:
+        f.write("\nnonsense")
+    done = orchestrator.adminctl("reload", check=False)
+    assert done.returncode == 1
+    os.kill(orchestrator.proxyd.pid, signal.SIGHUP)
+    until(lambda: "keeping current config" in orchestrator.log_text("proxyd"), what="the log line")
+    orchestrator.s3().put_object(Bucket="photos", Key="k", Body=b"x")
+    assert orchestrator.children() == before
+    orchestrator.write_config()
+
+
+def test_what_needs_a_restart_is_named(orchestrator):
+    orchestrator.config["server"]["listen_addr"] = "127.0.0.1:1"
+    orchestrator.write_config()
+    orchestrator.adminctl("reload")
+    orchestrator.s3().list_buckets()
+    lines = [line for line in orchestrator.log_lines("proxyd")
+             if line["msg"] == "Config field changed but requires restart to take effect"]
+    assert [line["field"] for line in lines] == ["server.listen_addr"]
+
+
+def test_requests_in_progress_finish_before_the_end(launch, directories):
+    o = launch(directories(1), {"server": {"shutdown_delay": "1s"}}, check=False)
+    url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": "slow"})
+    with socket.create_connection(("127.0.0.1", o.port)) as s:
+        s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
+                   "Content-Length: 10\r\n\r\n12345").encode())
+        until(lambda: any(c["requests"] for c in o.status()["children"]), what="it is in progress")
+        o.proxyd.send_signal(signal.SIGTERM)
+        until(lambda: requests.get(o.endpoint + "/health/ready").status_code == 503,
+              what="not ready any more")
+        assert requests.get(o.endpoint + "/health").status_code == 200  # still serving
+        until(lambda: not _connects(o.port), 20, "no longer accepting")
+        s.sendall(b"67890")
+        assert s.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert o.proxyd.wait(30) == 0
+    o.proxyd = None
+    o.start_proxyd()
+    assert o.s3().get_object(Bucket="photos", Key="slow")["Body"].read() == b"1234567890"
+
+
+def _connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_daemon_mode(launch, directories):
+    o = launch(directories(1))
+    o.stop()
+    o.checked = False
+    for program in ("proxyd", "workerd"):
+        pid_file, log = f"{o.dir}/{program}.pid", f"{o.dir}/{program}.daemon.log"
+        done = run(f"{BUILD}/{program}", "-d", "-config", o.config_file, "--pid-file", pid_file,
+                   "--log-file", log)
+        assert done.returncode == 0, done
+        until(lambda: os.path.exists(pid_file), what="the pid file")
+        pid = int(open(pid_file).read())
+        port = o.port if program == "proxyd" else o.worker_port
+        until(lambda: _connects(port) and
+              requests.get(f"http://127.0.0.1:{port}/health/ready").ok, what="ready")
+        again = run(f"{BUILD}/{program}", "-config", o.config_file, "--pid-file", pid_file)
+        assert again.returncode == 1 and str(pid) in again.stderr + again.stdout
+        os.rename(log, log + ".1")
+        os.kill(pid, signal.SIGUSR1)
+        until(lambda: os.path.exists(log), what="the log is reopened")
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not os.path.exists(f"/proc/{pid}"), 40, "it has ended")
+        assert not os.path.exists(pid_file)
+
+
+def test_log_lines_and_audit(orchestrator):
+    s3 = orchestrator.s3()
+    answer = s3.put_object(Bucket="photos", Key="seen", Body=b"12345")
+    request_id = answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-request-id"]
+    lines = until(lambda: [line for line in orchestrator.audit()
+                           if line.get("request_id") == request_id], what="audit lines")
+    by_event = {line["event"]: line for line in lines}
+    assert set(by_event) == {"s3.PutObject", "storage.PutObject"}
+    http = by_event["s3.PutObject"]
+    assert list(http)[:4] == ["time", "level", "msg", "component"]
+    assert (http["status"], http["bucket"], http["key"], http["request_size"]) == (
+        200, "photos", "seen", 5)
+    assert by_event["storage.PutObject"]["size"] == 5
+    assert by_event["storage.PutObject"]["backend"] == "disk1"
+    assert "photossecret" not in orchestrator.log_text("proxyd")
+
+
+def test_request_ids(orchestrator):
+    mine = requests.get(orchestrator.endpoint + "/photos/x", headers={"X-Request-Id": "ABCdef0123"})
+    assert mine.headers["x-amz-request-id"] == "ABCdef0123"
+    assert "<RequestId>ABCdef0123</RequestId>" in mine.text and mine.headers["x-amz-id-2"]
+    other = requests.get(orchestrator.endpoint + "/photos/x", headers={"X-Request-Id": "not-hex"})
+    assert len(other.headers["x-amz-request-id"]) == 32
+
+
+def test_health_and_metrics(orchestrator):
+    assert requests.get(orchestrator.endpoint + "/health").json() == {"status": "ok"}
+    s3 = orchestrator.s3()
+    for i in range(3):
+        s3.put_object(Bucket="photos", Key=f"m{i}", Body=b"x" * 100)
+    s3.get_object(Bucket="photos", Key="m0")["Body"].read()
+    time.sleep(1.1)  # gauges of the database are at most a second old
+    m = orchestrator.metrics()
+    assert m['s3o_requests_total{method="PUT",status_code="200"}'] == 3
+    assert m['s3o_backend_requests_total{operation="PutObject",backend="disk1",status="success"}'] == 3
+    assert m['s3o_quota_bytes_used{backend="disk1"}'] == 300
+    assert m['s3o_inflight_requests{method="PUT"}'] == 0
+    worker = orchestrator.metrics(orchestrator.worker_port)
+    assert worker["s3o_cleanup_queue_depth"] == 0
+    assert 's3o_worker_ticks_total{service="cleanup_queue",result="success"}' in worker
+
+
+def test_health_is_degraded_without_the_database(launch, directories, own_postgres):
+    o = launch(directories(1), {"circuit_breaker": {"open_timeout": "1s"}}, postgres=own_postgres)
+    own_postgres.stop()
+
+    def degraded():
+        try:
+            o.s3(retries={"max_attempts": 0}).list_objects_v2(Bucket="photos")
+        except o.s3().exceptions.ClientError as e:
+            assert e.response["Error"]["Code"] == "ServiceUnavailable"
+        return requests.get(o.endpoint + "/health").json() == {"status": "degraded"}
+
+    until(degraded, what="degraded")
+    own_postgres.start()
+    until(lambda: requests.get(o.endpoint + "/health").json() == {"status": "ok"}, what="ok again")
+    o.s3().put_object(Bucket="photos", Key="k", Body=b"x")
+
+
+def test_status(orchestrator):
+    orchestrator.s3().put_object(Bucket="photos", Key="k", Body=b"x" * 1000)
+    status = orchestrator.status()
+    assert status["backends"][0]["name"] == "disk1"
+    assert status["backends"][0]["bytes_used"] == 1000
+    assert len(status["children"]) == 2
+    table = orchestrator.adminctl("status").stdout
+    for word in ("proxyd", "workerd", "disk1", "disk3", "used", "reserved", "orphaned", "free"):
+        assert word in table.lower(), table
+    orchestrator.kill("workerd")
+    down = orchestrator.adminctl("status", check=False)
+    assert down.returncode == 3 and "workerd" in down.stdout + down.stderr
+    assert "disk1" in down.stdout
+    orchestrator.start_workerd()
+
+
+def test_control_socket_speaks_http(orchestrator):
+    out = run("curl", "-sS", "--unix-socket", f"{orchestrator.dir}/run/proxyd.sock",
+              "http://localhost/admin/api/status")
+    assert json.loads(out.stdout)["backends"]

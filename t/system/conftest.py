@@ -25,7 +25,8 @@ def postgres():
 
 @pytest.fixture
 def own_postgres():
-    """A cluster that a test may stop and kill."""
+    """A cluster that a test may stop and kill. To be named before `launch`, so
+    that it outlives the programs."""
     cluster = Postgres()
     yield cluster
     cluster.remove()

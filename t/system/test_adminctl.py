@@ -9,8 +9,10 @@ import subprocess
 
 import pytest
 
+from harness.orchestrator import BUILD
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "adminctl"
+PROGRAM = f"{BUILD}/adminctl"
 
 VALID = """
 server: {listen_addr: "127.0.0.1:9000", run_dir: %(dir)s/run, spill_dir: %(dir)s}

@@ -75,8 +75,7 @@ def settle(o, writers):
             w.look(s3, key)
         assert not w.wrong
     assert sum(w.acknowledged for w in writers) > 50
-    o.sql("UPDATE cleanup_queue SET next_retry = now()")
-    o.wait_clean(60)
+    o.tidy_up()
     o.check()
 
 
@@ -137,7 +136,7 @@ def test_workerd_is_killed(launch, directories):
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_postgresql_goes_away_and_comes_back(launch, directories, own_postgres, how):
+def test_postgresql_goes_away_and_comes_back(own_postgres, launch, directories, how):
     o = launch(directories(2), {**EXTRA, "circuit_breaker": {"open_timeout": "1s"}},
                postgres=own_postgres)
     writers = load(o)
@@ -150,7 +149,7 @@ def test_postgresql_goes_away_and_comes_back(launch, directories, own_postgres, 
     settle(o, writers)
 
 
-def test_everything_at_once(launch, directories, own_postgres):
+def test_everything_at_once(own_postgres, launch, directories):
     o = launch(directories(3), {**EXTRA, "circuit_breaker": {"open_timeout": "1s"},
                                 "routing_strategy": "spread"}, postgres=own_postgres, processes=3)
     writers = load(o, 8)
@@ -202,7 +201,7 @@ def test_a_killed_child_costs_only_its_requests(launch, directories):
         t.start()
     for _ in range(5):
         time.sleep(0.5)
-        os.kill(o.children()[0], signal.SIGKILL)
+        os.kill(until(o.children)[0], signal.SIGKILL)
     time.sleep(0.5)
     ended.set()
     for t in threads:

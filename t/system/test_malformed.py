@@ -113,7 +113,7 @@ def test_clients_that_leave_in_the_middle(target):
             else:
                 s.sendall(signed(target, "GET", "big"))
                 s.recv(n * 100 + 1)
-    until(lambda: all(c["requests"] <= 1 for c in target.status()["children"]),
+    until(lambda: all(c["requests"] <= 1 for c in target.status()["proxyd"]["children"]),
           what="no request is left in progress")
 
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * adminctl: one table of commands (command.c). A command computes a JSON value;
+ * its printer shows it to a person, or print_json() to a program.
+ */
+#ifndef ADMINCTL_ADMINCTL_H
+#define ADMINCTL_ADMINCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/arena.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_ERROR = 1, /* refused, failed or invalid */
+	EXIT_USAGE = 2,
+	EXIT_DOWN = 3, /* a daemon that the command asks does not answer */
+};
+
+/* What was asked for, and where the daemons are. */
+struct admin {
+	struct arena *arena;
+	const char *config;     /* -config; NULL: the usual places */
+	const char *socket_dir; /* -socket-dir, or of the configuration */
+	const char *addr;       /* -addr: speak HTTP to this one daemon instead */
+	const char *token;
+	bool json;
+	char **argv; /* positional arguments after the command */
+	size_t argc;
+};
+
+struct command {
+	const char *name;
+	const char *args; /* for the help: "[LEVEL]" */
+	size_t min, max;  /* positional arguments */
+	const char *help;
+	/* *out: what to print, may stay NULL (then run has printed itself). */
+	enum exit_code (*run)(struct admin *a, json_t **out);
+	void (*show)(const json_t *result); /* for people; NULL: always JSON */
+};
+
+extern const struct command commands[];
+extern const size_t n_commands;
+const struct command *command_find(const char *name); /* NULL: none */
+void usage(void);
+
+/* cmd_*.c */
+enum exit_code cmd_status(struct admin *a, json_t **out);
+void show_status(const json_t *result);
+enum exit_code cmd_validate(struct admin *a, json_t **out);
+void show_validate(const json_t *result);
+enum exit_code cmd_version(struct admin *a, json_t **out);
+void show_version(const json_t *result);
+enum exit_code cmd_help(struct admin *a, json_t **out);
+enum exit_code cmd_reload(struct admin *a, json_t **out);
+void show_reload(const json_t *result);
+enum exit_code cmd_log_level(struct admin *a, json_t **out);
+void show_log_level(const json_t *result);
+enum exit_code cmd_workers(struct admin *a, json_t **out);
+void show_workers(const json_t *result);
+enum exit_code cmd_run(struct admin *a, json_t **out);
+void show_run(const json_t *result);
+
+#endif

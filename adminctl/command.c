@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of commands: dispatch, help and the number of arguments come from
+ * here. etc/adminctl.bash repeats the names; a test compares them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "adminctl/adminctl.h"
+
+const struct command commands[] = {
+	{"status", "", 0, 0, "what runs, space of every backend, queues, jobs", cmd_status,
+         show_status},
+	{"validate", "", 0, 0, "check the configuration file; contacts nobody", cmd_validate,
+         show_validate},
+	{"reload", "", 0, 0, "make both daemons load their configuration again", cmd_reload,
+         show_reload},
+	{"workers", "", 0, 0, "how the background jobs fare", cmd_workers, show_workers},
+	{"run", "JOB", 1, 1, "start a background job now", cmd_run, show_run},
+	{"log-level", "[LEVEL]", 0, 1, "show or set the log level of both daemons", cmd_log_level,
+         show_log_level},
+	{"version", "", 0, 0, "the version of this program", cmd_version, show_version},
+	{"help", "", 0, 0, "this text", cmd_help, NULL},
+};
+const size_t n_commands = sizeof commands / sizeof *commands;
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < n_commands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+void usage(void)
+{
+	fputs("usage: adminctl [options] COMMAND [arguments]\n\ncommands:\n", stderr);
+	for (size_t i = 0; i < n_commands; i++) {
+		const struct command *c = &commands[i];
+
+		fprintf(stderr, "  %s %-*s  %s\n", c->name, 18 - (int)strlen(c->name), c->args,
+		        c->help);
+	}
+	fputs("\noptions, with one dash or two, before or after the command:\n"
+	      "  -config FILE         default: ./config.yaml, else "
+	      "/etc/s3-orchestrator/config.yaml\n"
+	      "  -socket-dir DIR      where the daemons' sockets are\n"
+	      "  -addr HOST:PORT      speak HTTP to the daemon there instead\n"
+	      "  -token TOKEN         for -addr\n"
+	      "  -json                exact output for programs\n"
+	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",
+	      stderr);
+}
+
+enum exit_code cmd_help(struct admin *a, json_t **out)
+{
+	(void)a;
+	(void)out;
+	usage();
+	return EXIT_DONE;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the daemons are and what they answer. The operator need not be able to
+ * read the configuration (it holds secrets, its variables are those of the
+ * daemons), so one that cannot be loaded only matters when it was asked for.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adminctl/daemons.h"
+#include "config/config.h"
+#include "ctl/client.h"
+
+#define SYSTEM_CONFIG  "/etc/s3-orchestrator/config.yaml"
+#define SYSTEM_RUN_DIR "/run/s3-orchestrator"
+
+static const char *const daemon_names[DAEMONS] = {"proxyd", "workerd"};
+
+const char *config_path(const struct admin *a)
+{
+	if (a->config)
+		return a->config;
+	return access("config.yaml", F_OK) == 0 ? "config.yaml" : SYSTEM_CONFIG;
+}
+
+static const char *environment(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}
+
+static void take_from_config(struct admin *a, const struct config *c)
+{
+	if (!a->socket_dir)
+		a->socket_dir = arena_strdup(a->arena, c->server.run_dir);
+	if (!a->token)
+		a->token = arena_strdup(a->arena,
+		                        *c->ui.admin_token ? c->ui.admin_token : c->ui.admin_key);
+}
+
+static void print_findings(const struct config_findings *f)
+{
+	struct str rest = buf_str(&f->errors);
+
+	while (rest.n > 0) {
+		struct str line = str_cut(rest, '\n', &rest);
+
+		fprintf(stderr, "error: %.*s\n", STR_FMT(line));
+	}
+}
+
+/* Only when something is missing that the file could tell. */
+static enum err read_config(struct admin *a, struct error *e)
+{
+	struct config_findings f = {0};
+	struct config *c = NULL;
+	enum err r = ERR_OK;
+
+	if (config_load(config_path(a), &c, &f) == ERR_OK)
+		take_from_config(a, c);
+	else if (a->config) {
+		print_findings(&f);
+		r = err_set(e, ERR_INVALID, "%s is not valid; with -socket-dir it is not needed",
+		            a->config);
+	}
+	config_free(&c);
+	config_findings_free(&f);
+	return r;
+}
+
+enum err daemons_locate(struct admin *a, struct error *e)
+{
+	enum err r = ERR_OK;
+
+	if (!a->addr)
+		a->addr = environment("S3O_ADMIN_ADDR");
+	if (!a->token)
+		a->token = environment("S3O_ADMIN_TOKEN");
+	if (a->addr ? !a->token : !a->socket_dir)
+		r = read_config(a, e);
+	if (r != ERR_OK)
+		return r;
+	if (!a->addr) {
+		if (!a->socket_dir)
+			a->socket_dir = SYSTEM_RUN_DIR;
+		return ERR_OK;
+	}
+	if (!a->token || !*a->token)
+		return err_set(e, ERR_INVALID,
+		               "a token is needed for HTTP: -token, S3O_ADMIN_TOKEN or "
+		               "ui.admin_token of the configuration");
+	if (!strstr(a->addr, "://"))
+		a->addr = arena_printf(a->arena, "http://%s%s", *a->addr == ':' ? "127.0.0.1" : "",
+		                       a->addr);
+	return ERR_OK;
+}
+
+static json_t *no_answer(const char *where, const struct error *e, bool up)
+{
+	return json_pack("{s:b, s:s, s:s}", "up", up, "where", where, "error", e->text);
+}
+
+static json_t *outcome(const struct ctl_reply *reply)
+{
+	json_t *result;
+	char text[256];
+
+	if (reply->status < 300 && json_is_object(reply->json)) {
+		result = json_incref(reply->json);
+		json_object_set_new(result, "up", json_true());
+		return result;
+	}
+	return json_pack("{s:b, s:i, s:s}", "up", 1, "status", reply->status, "error",
+	                 ctl_reply_error(reply, text, sizeof text));
+}
+
+enum exit_code daemon_ask(const struct admin *a, enum daemon d, const struct question *q,
+                          json_t **out)
+{
+	const char *socket =
+		arena_printf(a->arena, "%s/%s.sock", a->addr ? "" : a->socket_dir, daemon_names[d]);
+	struct ctl_target to = {
+		.socket = a->addr ? NULL : socket,
+		.url = a->addr,
+		.token = a->addr ? a->token : NULL,
+		.timeout_us = q->timeout_us,
+	};
+	struct ctl_reply reply;
+	enum exit_code code;
+	struct error e;
+	enum err r = ctl_request(&to, q->method, q->path, q->body, &reply, &e);
+
+	if (r != ERR_OK) {
+		*out = no_answer(a->addr ? a->addr : socket, &e, r != ERR_UNAVAILABLE);
+		return r == ERR_UNAVAILABLE ? EXIT_DOWN : EXIT_ERROR;
+	}
+	*out = outcome(&reply);
+	code = json_object_get(*out, "error") ? EXIT_ERROR : EXIT_DONE;
+	ctl_reply_free(&reply);
+	return code;
+}
+
+/* Over HTTP there is one daemon; it tells by its own words which one. */
+static enum exit_code ask_address(const struct admin *a, const struct question *q, json_t **out)
+{
+	json_t *result;
+	enum exit_code code = daemon_ask(a, PROXYD, q, &result);
+	bool is_workerd = json_object_get(result, "jobs") != NULL;
+
+	*out = json_pack("{s:o}", daemon_names[is_workerd ? WORKERD : PROXYD], result);
+	return code;
+}
+
+static enum exit_code worse(enum exit_code a, enum exit_code b)
+{
+	return a > b ? a : b;
+}
+
+enum exit_code daemons_ask(const struct admin *a, const struct question *q, json_t **out)
+{
+	json_t *proxyd, *workerd;
+	enum exit_code code;
+
+	if (a->addr)
+		return ask_address(a, q, out);
+	code = daemon_ask(a, PROXYD, q, &proxyd);
+	code = worse(code, daemon_ask(a, WORKERD, q, &workerd));
+	*out = json_pack("{s:o, s:o}", "proxyd", proxyd, "workerd", workerd);
+	return code;
+}
+
+enum exit_code daemon_ask_alone(const struct admin *a, enum daemon d, const struct question *q,
+                                json_t **out)
+{
+	json_t *result;
+	enum exit_code code = daemon_ask(a, d, q, &result);
+
+	if (code == EXIT_DONE) {
+		json_object_del(result, "up");
+		*out = result;
+		return code;
+	}
+	fprintf(stderr, "adminctl: %s: %s\n", daemon_names[d],
+	        json_string_value(json_object_get(result, "error")));
+	json_decref(result);
+	return code;
+}
+
+bool daemon_replied(const char *name, const json_t *result)
+{
+	const char *error = json_string_value(json_object_get(result, "error"));
+
+	if (!result)
+		return false;
+	if (!json_is_true(json_object_get(result, "up")))
+		printf("%s is down: %s\n", name, error);
+	else if (error)
+		printf("%s: %s\n", name, error);
+	return !error;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * workerd: background jobs. One process, one loop. Starts in the order that lets
+ * errors be seen: options, configuration, sockets, database, then the loop; the
+ * service manager hears of it when jobs run.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "ctl/daemon.h"
+#include "db/db.h"
+#include "db/migrate.h"
+#include "rt/fd.h"
+#include "rt/task.h"
+#include "workerd/scheduler.h"
+#include "workerd/serve.h"
+#include "workerd/worker.h"
+
+#define COMPONENT "runtime"
+
+/* An embedded database is started by proxyd, which may come up with us. */
+#define EMBEDDED_WAIT (60 * CLOCK_SEC)
+
+/* Between two attempts to reach the database at start. */
+#define RETRY_MS 500
+
+/* For the connections of the loop, once the database has answered. */
+#define READY_WAIT (10 * CLOCK_SEC)
+
+/* Items in progress may end within this time when the daemon stops. */
+#define STOP_WAIT (10 * CLOCK_SEC)
+
+struct start {
+	struct daemon_options options;
+	struct worker worker;
+	int tcp, control, signals;
+	int status; /* for exit */
+	struct task *signal_task;
+};
+
+static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0};
+
+/* --- before the loop ----------------------------------------------------- */
+
+static void make_instance(struct worker *w)
+{
+	char host[64] = "localhost", tag[9];
+	uint8_t bytes[4];
+
+	gethostname(host, sizeof host - 1);
+	random_bytes(bytes, sizeof bytes);
+	hex_encode(bytes, sizeof bytes, tag);
+	snprintf(w->instance, sizeof w->instance, "%s:%d:%s", host, (int)getpid(), tag);
+}
+
+static enum err bind_sockets(struct start *s, struct error *e)
+{
+	const struct config *c = s->worker.first;
+	char pid_file[4096];
+	enum err r = daemon_run_dir(c->server.run_dir, s->options.user, e);
+
+	snprintf(pid_file, sizeof pid_file, "%s/workerd.pid", c->server.run_dir);
+	if (r == ERR_OK)
+		r = daemon_pid_lock(s->options.pid_file ? s->options.pid_file : pid_file, e);
+	if (r == ERR_OK)
+		r = serve_bind_tcp(c, &s->tcp, e);
+	if (r == ERR_OK)
+		r = daemon_become(s->options.user, e);
+	if (r == ERR_OK)
+		r = serve_bind_control(c, &s->control, e);
+	if (r == ERR_OK)
+		daemon_pid_write();
+	return r;
+}
+
+/* True when the daemon is to end instead of waiting on. */
+static bool is_interrupted(const struct start *s, int wait_ms)
+{
+	struct pollfd p = {.fd = s->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+
+	if (poll(&p, 1, wait_ms) <= 0 || read(s->signals, &info, sizeof info) < 0)
+		return false;
+	return info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+}
+
+/* Waits for the database and brings its schema up to date. */
+static enum err prepare_database(const struct start *s, bool *interrupted, struct error *e)
+{
+	const struct config *c = s->worker.first;
+	int64_t wait = s->options.wait_db;
+	struct migrate_result m;
+	int64_t deadline;
+	enum err r;
+
+	if (c->database.driver == DRIVER_EMBEDDED && wait < EMBEDDED_WAIT)
+		wait = EMBEDDED_WAIT;
+	deadline = clock_deadline(wait);
+	for (;;) {
+		r = migrate_run(s->worker.conninfo, &m, e);
+		/* anything but "does not answer" does not get better by waiting */
+		if (r != ERR_UNAVAILABLE || clock_mono() >= deadline)
+			break;
+		*interrupted = is_interrupted(s, RETRY_MS);
+		if (*interrupted)
+			return ERR_CANCELED;
+	}
+	if (r == ERR_OK && m.applied > 0)
+		log_info("store", "Database migrations applied", LOG_INT("from", m.from),
+		         LOG_INT("to", m.to), LOG_INT("count", m.applied));
+	return r;
+}
+
+/* --- in the loop --------------------------------------------------------- */
+
+static void on_notification(struct str slug, void *arg)
+{
+	scheduler_wake(arg, slug);
+}
+
+static void stop(struct worker *w)
+{
+	w->stopping = true;
+	notify_all(&w->changed);
+}
+
+/* TERM once: items in progress may end; twice: their waits are ended; three
+ * times: exit at once. */
+static void on_signal(struct worker *w, int signo, int *terms)
+{
+	switch (signo) {
+	case SIGHUP:
+		if (!w->stopping)
+			worker_want_reload(w);
+		break;
+	case SIGUSR1:
+		daemon_log_reopen();
+		break;
+	default:
+		if (++*terms == 1)
+			stop(w);
+		else if (*terms > 2)
+			_exit(DAEMON_FAILED);
+		else if (w->scheduler)
+			scheduler_cancel(w->scheduler);
+	}
+}
+
+static void signal_main(void *arg)
+{
+	struct start *s = arg;
+	struct rt_fd *fd = rt_fd_new(s->signals);
+	int terms = 0, r = 0;
+
+	while (r == 0 || r == -ETIMEDOUT) {
+		struct signalfd_siginfo info;
+
+		while (read(s->signals, &info, sizeof info) == sizeof info)
+			on_signal(&s->worker, (int)info.ssi_signo, &terms);
+		daemon_watchdog();
+		r = rt_fd_wait_read(fd, clock_deadline(CLOCK_SEC));
+	}
+	rt_fd_close(&fd);
+	s->signal_task = NULL;
+}
+
+static void log_start(const struct worker *w)
+{
+	const struct config *c = w->first;
+	BUF_AUTO inactive = {0};
+	struct str rest;
+
+	log_info(COMPONENT, "S3 Orchestrator starting", LOG_STR("version", S3O_VERSION),
+	         LOG_STR("mode", "worker"), LOG_STR("listen_addr", c->worker.listen_addr),
+	         LOG_INT("backends", c->n_backends), LOG_STR("instance", w->instance));
+	config_inactive_features(c, &inactive);
+	rest = buf_str(&inactive);
+	while (rest.n > 0) {
+		struct str line = str_cut(rest, '\n', &rest);
+
+		log_warn(COMPONENT, "configured feature is not active", LOG_S("feature", line));
+	}
+}
+
+static enum err open_all(struct worker *w, struct error *e)
+{
+	const struct db_options o = {
+		.conninfo = w->conninfo,
+		.failure_threshold = w->first->circuit_breaker.failure_threshold,
+		.open_timeout_us = w->first->circuit_breaker.open_timeout,
+	};
+	enum err r;
+
+	worker_metrics_attach(w->first);
+	w->db = db_new(&o);
+	r = db_wait_ready(w->db, clock_deadline(READY_WAIT), e);
+	if (r == ERR_OK)
+		r = setup_open(w, w->first, NULL, &w->setup, e);
+	return r;
+}
+
+static void serve_until_stopped(struct start *s)
+{
+	struct worker *w = &s->worker;
+	struct db_listener *listener;
+	struct serve *serve;
+
+	w->scheduler = scheduler_new(w);
+	listener = db_listen(w->conninfo, "s3o_jobs", on_notification, w->scheduler);
+	serve = serve_new(w, s->tcp, s->control);
+	s->signal_task = task_spawn("signals", signal_main, s);
+	w->ready = true;
+	daemon_ready();
+	while (!w->stopping) {
+		if (w->reload.wanted)
+			worker_reload(w);
+		else
+			notify_wait(&w->changed, CLOCK_NEVER);
+	}
+	log_info(COMPONENT, "stopping");
+	daemon_notify("STOPPING=1");
+	scheduler_stop(w->scheduler);
+	if (!scheduler_wait(w->scheduler, clock_deadline(STOP_WAIT)))
+		scheduler_cancel(w->scheduler);
+	db_listener_free(&listener);
+	serve_free(&serve);
+	scheduler_free(&w->scheduler);
+	if (s->signal_task)
+		task_cancel(s->signal_task);
+}
+
+static void main_task(void *arg)
+{
+	struct start *s = arg;
+	struct worker *w = &s->worker;
+	struct error e;
+
+	if (open_all(w, &e) == ERR_OK) {
+		log_start(w);
+		serve_until_stopped(s);
+	} else {
+		s->status = daemon_fail(&s->options, "start failed", &e);
+	}
+	if (w->setup)
+		setup_drop(&w->setup);
+	db_free(&w->db);
+	rt_stop();
+}
+
+static void run_loop(struct start *s)
+{
+	rt_init();
+	if (!task_spawn("main", main_task, s))
+		abort();
+	rt_run();
+	rt_deinit();
+	worker_metrics_detach();
+	buf_free(&s->worker.reload.error);
+	buf_free(&s->worker.reload.restart);
+}
+
+/* --- main ---------------------------------------------------------------- */
+
+static int start(struct start *s)
+{
+	struct worker *w = &s->worker;
+	struct arena *arena = arena_new();
+	bool interrupted = false;
+	struct error e;
+	int status = DAEMON_OK;
+
+	w->conninfo = db_conninfo(arena, w->first);
+	w->started = clock_wall();
+	w->generation = 1;
+	make_instance(w);
+	daemon_raise_limits();
+	if (bind_sockets(s, &e) != ERR_OK) {
+		status = daemon_fail(&s->options, "start failed", &e);
+	} else {
+		s->signals = daemon_signalfd(signals);
+		if (prepare_database(s, &interrupted, &e) == ERR_OK)
+			run_loop(s);
+		else if (!interrupted)
+			status = daemon_fail(&s->options, "start failed", &e);
+		serve_unlink_control(w->first);
+		daemon_pid_remove();
+	}
+	arena_free(&arena);
+	return status ? status : s->status;
+}
+
+int main(int argc, char **argv)
+{
+	struct start s = {.tcp = -1, .control = -1};
+	int status = daemon_options(&s.options, "workerd", argc, argv);
+	struct error e;
+
+	if (status >= 0)
+		return status;
+	if (s.options.check)
+		return daemon_check_config(s.options.config);
+	if (s.options.detach && daemon_detach(&s.options, &e) != ERR_OK)
+		return daemon_fail(&s.options, "start failed", &e);
+	s.worker.first = daemon_load_config(s.options.config);
+	if (!s.worker.first)
+		return DAEMON_FAILED;
+	s.worker.config_file = s.options.config;
+	if (daemon_log_open(&s.options, s.worker.first->server.log_level, &e) != ERR_OK)
+		status = daemon_fail(&s.options, "start failed", &e);
+	else
+		status = start(&s);
+	config_free(&s.worker.first);
+	return status;
+}

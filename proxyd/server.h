@@ -19,14 +19,14 @@ struct store;
 struct server {
 	const struct config *config;
 	struct board *board;
-	struct board_child *self;      /* this child's entry */
+	struct board_child *self; /* this child's entry */
 	struct db *db;
 	struct store *store;
 	struct backend_set backends;
-	struct engine *engine;         /* object/engine.h */
-	const char *instance;          /* host:pid:random */
-	const char *host_id;           /* x-amz-id-2: tells children apart, names no host */
-	bool stopping;                 /* close connections after their request */
+	struct engine *engine; /* object/engine.h */
+	const char *instance;  /* host:pid:random */
+	const char *host_id;   /* x-amz-id-2: tells children apart, names no host */
+	bool stopping;         /* close connections after their request */
 };
 
 /* proxyd/http/route.c: sends a request to health, metrics, admin or S3. The

@@ -15,7 +15,7 @@ struct buf {
 	size_t cap; /* bytes allocated */
 };
 
-void buf_free(struct buf *b); /* leaves it valid and empty */
+void buf_free(struct buf *b);                 /* leaves it valid and empty */
 void buf_reserve(struct buf *b, size_t more); /* room for `more` bytes after n */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, struct str s);

@@ -14,9 +14,9 @@
 #define CLOCK_SEC   INT64_C(1000000)
 #define CLOCK_NEVER INT64_MAX /* a deadline that does not pass */
 
-int64_t clock_mono(void);               /* microseconds, for deadlines and durations */
-int64_t clock_wall(void);               /* microseconds since 1970 */
-int64_t clock_deadline(int64_t us);     /* now + us; CLOCK_NEVER stays CLOCK_NEVER */
+int64_t clock_mono(void);           /* microseconds, for deadlines and durations */
+int64_t clock_wall(void);           /* microseconds since 1970 */
+int64_t clock_deadline(int64_t us); /* now + us; CLOCK_NEVER stays CLOCK_NEVER */
 
 /* Sizes include the terminating NUL. */
 #define CLOCK_HTTP_SIZE    30 /* Sun, 06 Nov 1994 08:49:37 GMT  (RFC 9110 5.6.7) */

@@ -21,14 +21,14 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 struct log_field {
 	const char *name; /* NULL ends the list */
 	enum { LOG_F_STR, LOG_F_INT, LOG_F_BOOL } type;
-	struct str s;     /* LOG_F_STR; an empty string with p == NULL is left out */
-	int64_t i;        /* LOG_F_INT, LOG_F_BOOL */
+	struct str s; /* LOG_F_STR; an empty string with p == NULL is left out */
+	int64_t i;    /* LOG_F_INT, LOG_F_BOOL */
 };
 
-#define LOG_STR(n, v)  ((struct log_field){.name = (n), .type = LOG_F_STR, .s = str_of(v)})
-#define LOG_S(n, v)    ((struct log_field){.name = (n), .type = LOG_F_STR, .s = (v)})
-#define LOG_INT(n, v)  ((struct log_field){.name = (n), .type = LOG_F_INT, .i = (int64_t)(v)})
-#define LOG_BOOL(n, v) ((struct log_field){.name = (n), .type = LOG_F_BOOL, .i = (v)})
+#define LOG_STR(n, v)   ((struct log_field){.name = (n), .type = LOG_F_STR, .s = str_of(v)})
+#define LOG_S(n, v)     ((struct log_field){.name = (n), .type = LOG_F_STR, .s = (v)})
+#define LOG_INT(n, v)   ((struct log_field){.name = (n), .type = LOG_F_INT, .i = (int64_t)(v)})
+#define LOG_BOOL(n, v)  ((struct log_field){.name = (n), .type = LOG_F_BOOL, .i = (v)})
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.name = NULL}})
 
 /* fd is where lines go (1, or a file opened by the caller). May be called again. */
@@ -38,14 +38,15 @@ enum log_level log_get_level(void);
 bool log_level_parse(struct str name, enum log_level *out); /* debug info warn error */
 
 void log_write(enum log_level level, const char *component, const char *msg,
-	       const struct log_field *fields);
+               const struct log_field *fields);
 
 /* An audit event: always written, whatever the level is: msg "audit",
  * "audit":true, "event":event, then the fields. */
 void log_audit(const char *component, const char *event, const struct log_field *fields);
 
-#define log_debug(c, m, ...) \
-	(log_get_level() <= LOG_DEBUG ? log_write(LOG_DEBUG, c, m, LOG_FIELDS(__VA_ARGS__)) : (void)0)
+#define log_debug(c, m, ...)                                                                       \
+	(log_get_level() <= LOG_DEBUG ? log_write(LOG_DEBUG, c, m, LOG_FIELDS(__VA_ARGS__))        \
+	                              : (void)0)
 #define log_info(c, m, ...)  log_write(LOG_INFO, c, m, LOG_FIELDS(__VA_ARGS__))
 #define log_warn(c, m, ...)  log_write(LOG_WARN, c, m, LOG_FIELDS(__VA_ARGS__))
 #define log_error(c, m, ...) log_write(LOG_ERROR, c, m, LOG_FIELDS(__VA_ARGS__))

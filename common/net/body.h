@@ -50,12 +50,12 @@ void body_close(struct body **b); /* NULL is fine */
  * yields more or fewer bytes than its size is ERR_PROTOCOL, and what is too much
  * is never sent. */
 enum err body_send(struct body *b, struct stream *to, int64_t idle_us, uint64_t *sent,
-		   bool *sink_failed, struct error *e);
+                   bool *sink_failed, struct error *e);
 
 /* The same after the bytes of a message head, which leave together with the first
  * bytes of the body. *sent does not count them. */
 enum err body_send_after(struct body *b, struct stream *to, struct str head, int64_t idle_us,
-			 uint64_t *sent, bool *sink_failed, struct error *e);
+                         uint64_t *sent, bool *sink_failed, struct error *e);
 
 /* A body over memory that outlives it. */
 struct body *body_of_memory(const void *p, size_t n);

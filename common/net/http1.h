@@ -25,10 +25,10 @@ struct http_field {
 };
 
 enum http_framing {
-	HTTP_BODY_NONE,    /* no body */
-	HTTP_BODY_LENGTH,  /* content_length bytes */
+	HTTP_BODY_NONE,   /* no body */
+	HTTP_BODY_LENGTH, /* content_length bytes */
 	HTTP_BODY_CHUNKED,
-	HTTP_BODY_CLOSE,   /* responses only: until the connection ends */
+	HTTP_BODY_CLOSE, /* responses only: until the connection ends */
 };
 
 struct http_head {
@@ -60,14 +60,15 @@ enum http1_result {
 
 /* Parses a request head at the start of p[0..n). On HTTP1_DONE *used is its
  * length with the empty line, and everything in *h points into p or the arena.
- * *why (may be NULL) gets constant text naming what is wrong. Leading empty lines are skipped (RFC 9112 2.2). */
-enum http1_result http1_parse_request(const char *p, size_t n, struct arena *a,
-				      struct http_head *h, size_t *used, const char **why);
+ * *why (may be NULL) gets constant text naming what is wrong. Leading empty lines are skipped (RFC
+ * 9112 2.2). */
+enum http1_result http1_parse_request(const char *p, size_t n, struct arena *a, struct http_head *h,
+                                      size_t *used, const char **why);
 
 /* The same for a response to a request with that method (HEAD has no body). */
 enum http1_result http1_parse_response(const char *p, size_t n, struct str request_method,
-				       struct arena *a, struct http_head *h, size_t *used,
-				       const char **why);
+                                       struct arena *a, struct http_head *h, size_t *used,
+                                       const char **why);
 
 /* The first field of that name, or NULL. */
 const struct str *http_head_get(const struct http_head *h, struct str name);
@@ -80,8 +81,8 @@ bool http1_is_value(struct str s);
 
 /* Decoder of the chunked coding, fed with pieces of any size. */
 struct http1_chunked {
-	uint64_t left;  /* data bytes left in this chunk */
-	uint32_t line;  /* bytes of the line seen so far */
+	uint64_t left; /* data bytes left in this chunk */
+	uint32_t line; /* bytes of the line seen so far */
 	uint8_t state;
 };
 /* Looks at p[0..n): *used is how many bytes were consumed; if *data_n > 0, the
@@ -89,7 +90,7 @@ struct http1_chunked {
  * fields are skipped, within limits. HTTP1_DONE after the last CRLF, HTTP1_MORE,
  * or HTTP1_BAD. Zero-initialise before the first call. */
 enum http1_result http1_chunked_feed(struct http1_chunked *c, const char *p, size_t n, size_t *used,
-				     const char **data, size_t *data_n);
+                                     const char **data, size_t *data_n);
 
 /* True when the next byte is data: c->left bytes of it follow. */
 bool http1_chunked_in_data(const struct http1_chunked *c);

@@ -24,12 +24,12 @@ struct stream *http_conn_stream(struct http_conn *c);
 /* Server: the next request head. idle_deadline bounds the wait for its first
  * byte, header_us the time from there to its end. ERR_NOT_FOUND: the peer closed,
  * or the idle deadline passed, between requests (not an error, and nothing to
- * answer). ERR_TIMEOUT: a head was begun but not finished. *result says which status fits a malformed
- * one (ERR_PROTOCOL), *why what is wrong. While a connection waits here its input
- * buffer is given back. */
+ * answer). ERR_TIMEOUT: a head was begun but not finished. *result says which status fits a
+ * malformed one (ERR_PROTOCOL), *why what is wrong. While a connection waits here its input buffer
+ * is given back. */
 enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int64_t header_us,
-				struct arena *a, struct http_head *h, enum http1_result *result,
-				const char **why, struct error *e);
+                                struct arena *a, struct http_head *h, enum http1_result *result,
+                                const char **why, struct error *e);
 
 /* Client: the head of the answer, skipping 1xx (but see *got_continue: set when
  * a 100 was skipped; may be NULL, then a 100 is skipped silently; when not NULL
@@ -37,8 +37,8 @@ enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int6
  * connection was closed or reset before the first byte of an answer. After
  * ERR_TIMEOUT it may be called again. */
 enum err http_conn_read_response(struct http_conn *c, struct str request_method, int64_t deadline,
-				 struct arena *a, struct http_head *h, bool *got_continue,
-				 struct error *e);
+                                 struct arena *a, struct http_head *h, bool *got_continue,
+                                 struct error *e);
 
 /* The body that goes with the head just read. Part of the connection: at most
  * one at a time, valid until the next head is read; body_close() does not close

@@ -54,14 +54,16 @@ void http_reply_fieldf(struct http_call *c, const char *name, const char *fmt, .
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0)
-		http_reply_field(c, name, str_n(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
+		http_reply_field(
+			c, name,
+			str_n(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
 }
 
 /* Whether another request can follow on this connection, as far as can be told
  * before the answer is sent. */
 static bool can_continue(const struct http_call *c)
 {
-	if (!c->head.keep_alive || c->close)
+	if (!c->head.keep_alive || c->close || *c->stopping)
 		return false;
 	if (http_conn_reusable(c->conn))
 		return true;
@@ -77,7 +79,7 @@ static void build_head(struct http_call *c, struct buf *out, int status, uint64_
 	clock_format_http(clock_wall(), date);
 	buf_reserve(out, c->fields.n + 256);
 	buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-orchestrator\r\n", status,
-		   http_status_reason(status), date);
+	           http_status_reason(status), date);
 	if (status != 204 && status != 304 && status >= 200)
 		buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)length);
 	if (!can_continue(c)) {
@@ -122,7 +124,7 @@ void http_reply_head(struct http_call *c, int status, uint64_t length)
 }
 
 enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *sink_failed,
-			 struct error *e)
+                         struct error *e)
 {
 	assert(c->status == 0 && b->size != BODY_SIZE_UNKNOWN);
 	BUF_AUTO head = {0};
@@ -130,7 +132,7 @@ enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *
 	c->status = status;
 	uint64_t sent = 0;
 	enum err r = body_send_after(b, http_conn_stream(c->conn), buf_str(&head), c->write_idle_us,
-				     &sent, sink_failed, e);
+	                             &sent, sink_failed, e);
 	c->sent += sent;
 	if (r != ERR_OK)
 		c->failed = true;
@@ -162,7 +164,7 @@ bool http_client_is_there(struct http_call *c)
 /* --- the connection -------------------------------------------------------- */
 
 static void call_init(struct http_call *c, struct http_conn *conn,
-		      const struct http_server_options *o)
+                      const struct http_server_options *o)
 {
 	*c = (struct http_call){
 		.arena = arena_new(),
@@ -170,6 +172,7 @@ static void call_init(struct http_call *c, struct http_conn *conn,
 		.peer = stream_peer(http_conn_stream(conn)),
 		.write_idle_us = o->write_idle_us,
 		.server = o->arg,
+		.stopping = o->stopping,
 	};
 }
 
@@ -218,7 +221,7 @@ static bool serve_one(struct http_conn *conn, const struct http_server_options *
 	const char *why = "";
 	struct error e;
 	enum err r = http_conn_read_request(conn, clock_deadline(o->idle_us), o->header_us, c.arena,
-					    &c.head, &result, &why, &e);
+	                                    &c.head, &result, &why, &e);
 	c.started = clock_mono();
 	bool go_on = false;
 	if (r == ERR_PROTOCOL) {
@@ -239,7 +242,7 @@ static bool serve_one(struct http_conn *conn, const struct http_server_options *
 		else if (c.close)
 			linger(conn);
 		else
-			go_on = !*o->stopping && http_conn_drain(conn, DRAIN_MAX, o->header_us);
+			go_on = http_conn_drain(conn, DRAIN_MAX, o->header_us);
 	}
 	call_free(&c);
 	return go_on;

@@ -17,24 +17,25 @@
 #include "net/http_conn.h"
 
 struct http_call {
-	struct arena *arena;     /* freed after the call */
-	struct http_head head;   /* the request */
-	struct str path, query;  /* raw parts of the target, see uri.h */
-	struct body *body;       /* the request body, never NULL; not to be closed */
-	const char *peer;        /* "ip:port" or "unix" */
-	int64_t started;         /* clock_mono when the head was complete */
-	int64_t write_idle_us;   /* bound for each wait while sending */
-	void *server;            /* for the handler: what http_server_options.arg was */
+	struct arena *arena;    /* freed after the call */
+	struct http_head head;  /* the request */
+	struct str path, query; /* raw parts of the target, see uri.h */
+	struct body *body;      /* the request body, never NULL; not to be closed */
+	const char *peer;       /* "ip:port" or "unix" */
+	int64_t started;        /* clock_mono when the head was complete */
+	int64_t write_idle_us;  /* bound for each wait while sending */
+	void *server;           /* for the handler: what http_server_options.arg was */
 
 	/* what has been answered; for logs and metrics */
-	int status;              /* 0: nothing sent yet */
-	uint64_t sent;           /* body bytes handed to the kernel */
-	bool failed;             /* the answer was cut off: the connection will be closed */
+	int status;    /* 0: nothing sent yet */
+	uint64_t sent; /* body bytes handed to the kernel */
+	bool failed;   /* the answer was cut off: the connection will be closed */
 
 	/* private */
 	struct http_conn *conn;
 	struct buf fields;
 	bool continue_sent, close;
+	const bool *stopping;
 };
 
 struct http_server_options {
@@ -43,10 +44,12 @@ struct http_server_options {
 	/* Answers a message that is no HTTP; status 400, 431, 501 or 505. */
 	void (*malformed)(struct http_call *c, int status, const char *why);
 	void *arg;
-	int64_t header_us;       /* first byte of a head to its end */
-	int64_t idle_us;         /* between requests */
+	int64_t header_us; /* first byte of a head to its end */
+	int64_t idle_us;   /* between requests */
 	int64_t write_idle_us;
-	const bool *stopping;    /* once true, connections close after their request */
+	/* Once true, answers say "Connection: close". A connection that was promised
+	 * to live on is left alone: who stops cancels the idle ones. Not NULL. */
+	const bool *stopping;
 };
 
 /* Serves a connection until it closes. For a task of its own. Takes s over. While
@@ -69,7 +72,7 @@ void http_reply_head(struct http_call *c, int status, uint64_t length);
  * cut off; *sink_failed: the client's fault. The connection is closed when cut.
  * Does not close the body. */
 enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *sink_failed,
-			 struct error *e);
+                         struct error *e);
 /* Tells a waiting client to go on (Expect: 100-continue), once. Called before
  * the first read of the body; a request answered without it is not sent. */
 void http_continue(struct http_call *c);

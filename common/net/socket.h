@@ -27,9 +27,9 @@ bool socket_peer_uid(int fd, uid_t *uid);
 /* Connects, for tasks. The name is resolved on an offload thread; all addresses
  * are tried in order within the deadline. */
 enum err socket_connect_tcp(const char *host, const char *port, int64_t deadline,
-			    struct stream **out, struct error *e);
+                            struct stream **out, struct error *e);
 enum err socket_connect_unix(const char *path, int64_t deadline, struct stream **out,
-			     struct error *e);
+                             struct error *e);
 
 /* Waits for a connection on a listening, rt_fd-registered socket. */
 struct rt_fd;

@@ -28,9 +28,9 @@ void stream_close(struct stream **s);
 /* TLS hand-shake on top. For the client, host is sent as SNI (unless it is an IP
  * address) and verified against the certificate when verify is set. */
 enum err stream_tls_client(struct stream *s, struct ssl_ctx_st *ctx, const char *host, bool verify,
-			   int64_t deadline, struct error *e);
+                           int64_t deadline, struct error *e);
 enum err stream_tls_server(struct stream *s, struct ssl_ctx_st *ctx, int64_t deadline,
-			   struct error *e);
+                           struct error *e);
 
 /* > 0 bytes read; 0 end of stream; -errno (-ETIMEDOUT, -ECANCELED, -ECONNRESET ...). */
 ssize_t stream_read(struct stream *s, void *buf, size_t n, int64_t deadline);
@@ -60,11 +60,11 @@ void stream_shutdown_write(struct stream *s);
  * have been taken from the source that never reached `to`, reading from the
  * source fails from then on. */
 int stream_splice(struct stream *to, struct stream *from, uint64_t n, int64_t idle_us,
-		  uint64_t *moved, bool *from_failed);
+                  uint64_t *moved, bool *from_failed);
 /* The same from a regular file at offset off. What is not in the page cache is
  * read on an offload thread first. */
 int stream_sendfile(struct stream *to, int fd, off_t off, uint64_t n, int64_t idle_us,
-		    uint64_t *moved, bool *from_failed);
+                    uint64_t *moved, bool *from_failed);
 
 bool stream_is_plain(const struct stream *s);
 int stream_fd(const struct stream *s);

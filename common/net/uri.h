@@ -44,6 +44,6 @@ struct uri_endpoint {
 };
 /* Parses "http://host[:port][/path]" or https. */
 enum err uri_parse_endpoint(struct arena *a, struct str url, struct uri_endpoint *out,
-			    struct error *e);
+                            struct error *e);
 
 #endif

@@ -13,7 +13,7 @@
 #include "object/engine_private.h"
 
 struct engine *engine_new(const struct config *c, struct store *store,
-			  const struct backend_set *backends)
+                          const struct backend_set *backends)
 {
 	struct engine *g = MEM_NEW(struct engine);
 	g->config = c;
@@ -87,11 +87,11 @@ enum err engine_admit(struct engine *g, uint64_t size, struct error *e)
 	if (!room) {
 		BUF_AUTO text = {0};
 		buf_printf(&text, "No backend can accept a %llu byte upload; backend usage:",
-			   (unsigned long long)size);
+		           (unsigned long long)size);
 		for (size_t i = 0; i < n; i++)
 			buf_printf(&text, "%s %s=%llu/%llu", i ? "," : "",
-				   g->backends->list[c[i].index]->name,
-				   (unsigned long long)c[i].taken, (unsigned long long)c[i].limit);
+			           g->backends->list[c[i].index]->name,
+			           (unsigned long long)c[i].taken, (unsigned long long)c[i].limit);
 		err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
 	}
 	free(c);

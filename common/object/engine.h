@@ -18,7 +18,7 @@ struct config;
 struct engine;
 
 struct engine *engine_new(const struct config *c, struct store *store,
-			  const struct backend_set *backends);
+                          const struct backend_set *backends);
 void engine_free(struct engine **e);
 struct store *engine_store(struct engine *e);
 struct spool_budget *engine_spool_budget(struct engine *e);
@@ -30,15 +30,15 @@ struct spool_budget *engine_spool_budget(struct engine *e);
 enum err engine_admit(struct engine *g, uint64_t size, struct error *e);
 
 struct engine_put {
-	struct store_object object;  /* etag: empty = take the MD5 of the bytes, computed where it
-				      * is cheapest; generation is made here */
+	struct store_object object; /* etag: empty = take the MD5 of the bytes, computed where it
+	                             * is cheapest; generation is made here */
 	struct store_conditions conditions;
-	struct spool *spool;         /* sealed; object.size bytes */
-	const char *request_id;      /* for logs */
+	struct spool *spool;    /* sealed; object.size bytes */
+	const char *request_id; /* for logs */
 	/* out */
-	const char *backend;         /* where it lies */
+	const char *backend; /* where it lies */
 	int64_t modified;
-	int failovers;               /* backends tried in vain before */
+	int failovers; /* backends tried in vain before */
 };
 
 /* Stores a new current version of a key: reserve, send, commit; the next backend
@@ -63,7 +63,7 @@ bool engine_wants_sha256(const struct engine *g);
  * the name of the first copy's backend. The body lives outside the arena; the
  * version and arena must outlive it. */
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
-		     uint64_t first, uint64_t last, struct body **out, const char **backend,
-		     struct error *e);
+                     uint64_t first, uint64_t last, struct body **out, const char **backend,
+                     struct error *e);
 
 #endif

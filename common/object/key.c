@@ -24,13 +24,13 @@ static size_t cut(struct str s, size_t max)
 }
 
 struct str object_key(struct arena *a, struct str bucket, struct str key, const char *generation,
-		      int part, const char *attempt)
+                      int part, const char *attempt)
 {
 	char part_text[16] = "";
 	if (part > 0)
 		snprintf(part_text, sizeof(part_text), "/%05d", part);
 	char *tail = arena_printf(a, "~%s%s%s%s", generation, part_text, attempt ? "." : "",
-				  attempt ? attempt : "");
+	                          attempt ? attempt : "");
 	struct str name = str_of(arena_printf(a, "%.*s/%.*s", STR_FMT(bucket), STR_FMT(key)));
 	size_t room = OBJECT_KEY_MAX - strlen(tail);
 	if (name.n <= room)

@@ -20,6 +20,6 @@
 
 /* part 0: not a part. attempt NULL: the first copy. */
 struct str object_key(struct arena *a, struct str bucket, struct str key, const char *generation,
-		      int part, const char *attempt);
+                      int part, const char *attempt);
 
 #endif

@@ -52,7 +52,7 @@ static int choose_copy(struct read_body *r, const struct store_segment *s, struc
 }
 
 static enum err open_copy(struct read_body *r, const struct store_segment *s, int copy,
-			  struct backend *b, struct error *e)
+                          struct backend *b, struct error *e)
 {
 	uint64_t first = r->at - r->segment_start;
 	uint64_t last = s->size - 1;
@@ -79,9 +79,9 @@ static enum err open_copy(struct read_body *r, const struct store_segment *s, in
 static void log_failed(const struct read_body *r, const char *backend, const struct error *e)
 {
 	log_warn("readpath", "copy cannot be read", LOG_STR("backend", backend),
-		 LOG_S("bucket", r->version->o.bucket), LOG_S("key", r->version->o.key),
-		 LOG_INT("offset", r->at), LOG_STR("outcome", err_name(e->code)),
-		 LOG_STR("error", e->text));
+	         LOG_S("bucket", r->version->o.bucket), LOG_S("key", r->version->o.key),
+	         LOG_INT("offset", r->at), LOG_STR("outcome", err_name(e->code)),
+	         LOG_STR("error", e->text));
 }
 
 /* Opens a copy at `at`. ERR_NOT_FOUND only when every copy is gone. */
@@ -191,8 +191,8 @@ static const struct body_ops read_ops = {
 };
 
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
-		     uint64_t first, uint64_t last, struct body **out, const char **backend,
-		     struct error *e)
+                     uint64_t first, uint64_t last, struct body **out, const char **backend,
+                     struct error *e)
 {
 	*backend = "";
 	if (v->o.size == 0) {

@@ -27,11 +27,11 @@
 
 struct spool {
 	struct spool_budget *budget;
-	uint64_t size;      /* announced */
+	uint64_t size; /* announced */
 	uint64_t written;
-	uint64_t charged;   /* bytes taken from the budget */
-	char *memory;       /* all of the body; or one block, when fd >= 0 */
-	size_t filled;      /* of the block */
+	uint64_t charged; /* bytes taken from the budget */
+	char *memory;     /* all of the body; or one block, when fd >= 0 */
+	size_t filled;    /* of the block */
 	int fd;
 	bool sealed;
 	enum err failed;
@@ -117,7 +117,8 @@ static void write_block(void *arg)
 		return;
 	}
 	for (size_t done = 0; done < s->filled;) {
-		ssize_t n = pwrite(s->fd, s->memory + done, s->filled - done, w->offset + (off_t)done);
+		ssize_t n =
+			pwrite(s->fd, s->memory + done, s->filled - done, w->offset + (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -139,9 +140,11 @@ enum err spool_commit(struct spool *s, size_t n, struct error *e)
 			if (task_offload(write_block, &w) < 0)
 				w.error = EAGAIN;
 			if (w.error)
-				return err_set(e, w.error == ENOSPC || w.error == EDQUOT ? ERR_NO_SPACE : ERR_IO,
-					       "temporary file in %s: %s", s->budget->dir,
-					       strerror(w.error));
+				return err_set(e,
+				               w.error == ENOSPC || w.error == EDQUOT ? ERR_NO_SPACE
+				                                                      : ERR_IO,
+				               "temporary file in %s: %s", s->budget->dir,
+				               strerror(w.error));
 			s->filled = 0;
 		}
 	}
@@ -214,7 +217,7 @@ static ssize_t read_file(struct spool_reader *r, void *buf, size_t n, struct err
 	struct block_read b = {.fd = r->s->fd, .p = buf, .n = n, .offset = (off_t)r->at};
 	if (task_offload(read_block, &b) < 0 || b.result <= 0) {
 		err_set(e, ERR_IO, "reading the temporary file: %s",
-			b.result < 0 ? strerror(b.error) : "too short");
+		        b.result < 0 ? strerror(b.error) : "too short");
 		return -1;
 	}
 	return b.result;

@@ -80,15 +80,15 @@ static enum err digest_spool(struct spool *s, enum digest_kind kind, char *hex, 
  * backends alone. */
 static void describe(struct arena *a, const struct store_object *o, struct backend_put *put)
 {
-	struct backend_pair *m = ARENA_ARRAY(a, struct backend_pair, 6);
+	struct str_pair *m = ARENA_ARRAY(a, struct str_pair, 6);
 	size_t n = 0;
-	m[n++] = (struct backend_pair){STR("s3o-format"), STR(SELF_FORMAT)};
-	m[n++] = (struct backend_pair){STR("s3o-generation"), str_of(o->generation)};
-	m[n++] = (struct backend_pair){STR("s3o-segment"), STR("1")};
-	m[n++] = (struct backend_pair){
-		STR("s3o-size"), str_of(arena_printf(a, "%llu", (unsigned long long)o->size))};
+	m[n++] = (struct str_pair){STR("s3o-format"), STR(SELF_FORMAT)};
+	m[n++] = (struct str_pair){STR("s3o-generation"), str_of(o->generation)};
+	m[n++] = (struct str_pair){STR("s3o-segment"), STR("1")};
+	m[n++] = (struct str_pair){STR("s3o-size"),
+	                           str_of(arena_printf(a, "%llu", (unsigned long long)o->size))};
 	if (o->sha256.n)
-		m[n++] = (struct backend_pair){STR("s3o-sha256"), o->sha256};
+		m[n++] = (struct str_pair){STR("s3o-sha256"), o->sha256};
 	put->metadata = m;
 	put->n_metadata = n;
 	put->content_type = o->content_type;
@@ -106,9 +106,8 @@ static void give_up(struct engine *g, const struct store_intent *i, bool sent_an
 	task_unshield();
 }
 
-static enum err send_bytes(struct arena *a, struct engine_put *p,
-			   struct backend *b, struct store_intent *i, struct backend_put *put,
-			   struct error *e)
+static enum err send_bytes(struct arena *a, struct engine_put *p, struct backend *b,
+                           struct store_intent *i, struct backend_put *put, struct error *e)
 {
 	if (!p->object.sha256.n && backend_wants_sha256(b)) {
 		char *hex = arena_alloc(a, SHA256_HEX_SIZE);
@@ -129,7 +128,7 @@ static enum err send_bytes(struct arena *a, struct engine_put *p,
 }
 
 static enum err fill_etag(struct arena *a, struct engine_put *p, const struct backend_put *put,
-			  struct error *e)
+                          struct error *e)
 {
 	if (p->object.etag.n)
 		return ERR_OK;
@@ -144,12 +143,12 @@ static enum err fill_etag(struct arena *a, struct engine_put *p, const struct ba
 
 /* One backend. *stop: the result is final, another backend would not help. */
 static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p, struct backend *b,
-			bool *stop, struct error *e)
+                        bool *stop, struct error *e)
 {
 	struct store_intent intent = {
 		.backend = b->name,
-		.backend_key = object_key(a, p->object.bucket, p->object.key, p->object.generation, 0,
-					  NULL),
+		.backend_key = object_key(a, p->object.bucket, p->object.key, p->object.generation,
+	                                  0, NULL),
 		.size = p->object.size,
 	};
 	enum err r = store_reserve(g->store, p->object.bucket, p->object.key, &intent, e);
@@ -175,8 +174,8 @@ static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p,
 	if (r == ERR_DB_UNCERTAIN || r == ERR_UNAVAILABLE)
 		store_forget(g->store, &intent);
 	else if (r != ERR_OK)
-		store_abandon(g->store, &intent, r == ERR_CONFLICT ? "drain_race_aborted"
-								   : "orphan_record_failed");
+		store_abandon(g->store, &intent,
+		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed");
 	task_unshield();
 	*stop = r != ERR_CONFLICT;
 	return r;
@@ -199,9 +198,9 @@ enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, str
 			return ERR_OK;
 		}
 		log_warn("writepath", "write attempt failed", LOG_STR("request_id", p->request_id),
-			 LOG_STR("backend", b->name), LOG_S("bucket", p->object.bucket),
-			 LOG_S("key", p->object.key), LOG_STR("outcome", err_name(r)),
-			 LOG_STR("error", e->text));
+		         LOG_STR("backend", b->name), LOG_S("bucket", p->object.bucket),
+		         LOG_S("key", p->object.key), LOG_STR("outcome", err_name(r)),
+		         LOG_STR("error", e->text));
 		p->failovers++;
 		if (r != ERR_NO_SPACE) {
 			worst = r;

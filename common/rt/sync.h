@@ -39,7 +39,7 @@ struct wait_group {
 };
 /* Starts fn(arg) as a member. -EAGAIN when it cannot be started. */
 int wait_group_spawn(struct wait_group *g, const char *name, void (*fn)(void *), void *arg,
-		     struct task **out /* may be NULL */);
+                     struct task **out /* may be NULL */);
 /* Parks until at most max members run; not ended by cancellation, because
  * members use the caller's memory. */
 void wait_group_wait(struct wait_group *g, size_t max);

@@ -25,7 +25,7 @@ enum metadata_result {
 struct metadata {
 	size_t n;
 	struct str_pair *pairs; /* names lower case without prefix, unique, as they came */
-	size_t size;                 /* sum of the lengths of names and values */
+	size_t size;            /* sum of the lengths of names and values */
 };
 
 /* Collects the x-amz-meta-* fields. Of several with one name the first counts; a

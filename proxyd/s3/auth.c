@@ -10,7 +10,7 @@
 #include "proxyd/server.h"
 
 static const struct config_credential *find_key(const struct config *c, struct str access_key,
-						const struct config_bucket **bucket)
+                                                const struct config_bucket **bucket)
 {
 	for (size_t i = 0; i < c->n_buckets; i++) {
 		const struct config_bucket *b = &c->buckets[i];
@@ -32,7 +32,7 @@ static enum s3_error check_signature(struct s3_call *c, const char **why)
 		find_key(c->server->config, c->auth.access_key, &c->allowed);
 	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
 	return sigv4_verify(&c->auth, &c->http->head, credential ? &secret : NULL, clock_wall(),
-			    &c->seed, why);
+	                    &c->seed, why);
 }
 
 /* Compares with every token, without leaving early. */
@@ -56,8 +56,7 @@ static enum s3_error check_token(struct s3_call *c)
 bool s3_authenticate(struct s3_call *c)
 {
 	const char *why = NULL;
-	enum s3_error r =
-		sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
+	enum s3_error r = sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
 	if (r == S3_OK)
 		r = c->auth.scheme == SIGV4_NONE ? check_token(c) : check_signature(c, &why);
 	if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_UNSUPPORTED) {

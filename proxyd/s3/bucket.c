@@ -32,6 +32,14 @@ void s3_list_buckets(struct s3_call *c)
 	s3_reply_xml(c, buf_str(&b));
 }
 
+/* Clients make sure of their bucket before they write. It is there: a request for
+ * any other bucket does not come this far. */
+void s3_create_bucket(struct s3_call *c)
+{
+	http_reply_fieldf(c->http, "Location", "/%s", c->allowed->name);
+	http_reply(c->http, 200, STR_NULL);
+}
+
 void s3_head_bucket(struct s3_call *c)
 {
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));

@@ -33,7 +33,8 @@ static struct str overridden(struct s3_call *c, const char *field, struct str va
 	for (size_t i = 0; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
 		if (!str_eq_nocase(str_of(overrides[i].field), str_of(field)))
 			continue;
-		const struct uri_param *p = uri_query_get(&c->query, str_of(overrides[i].parameter));
+		const struct uri_param *p =
+			uri_query_get(&c->query, str_of(overrides[i].parameter));
 		return p ? p->value : value;
 	}
 	return value;
@@ -58,7 +59,8 @@ static void reply_representation(struct s3_call *c, const struct store_object *o
 			http_reply_field(c->http, overrides[i].field, value);
 	}
 	for (size_t i = 0; i < o->n_metadata; i++) {
-		char *name = arena_printf(c->arena, "x-amz-meta-%.*s", STR_FMT(o->metadata[i].name));
+		char *name =
+			arena_printf(c->arena, "x-amz-meta-%.*s", STR_FMT(o->metadata[i].name));
 		http_reply_field(c->http, name, o->metadata[i].value);
 	}
 }
@@ -114,8 +116,8 @@ static bool select_bytes(struct s3_call *c, const struct store_version *v, struc
 	return true;
 }
 
-static void send_object(struct s3_call *c, const struct store_version *v,
-			const struct selection *s, struct body *body)
+static void send_object(struct s3_call *c, const struct store_version *v, const struct selection *s,
+                        struct body *body)
 {
 	struct error e;
 	bool client_left = false;
@@ -127,7 +129,7 @@ static void send_object(struct s3_call *c, const struct store_version *v,
 		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
 	if (http_reply_body(c->http, s->partial ? 206 : 200, body, &client_left, &e) != ERR_OK)
 		snprintf(c->error, sizeof(c->error), "%s%s", client_left ? "client left: " : "",
-			 e.text);
+		         e.text);
 }
 
 void s3_get_object(struct s3_call *c)
@@ -136,7 +138,8 @@ void s3_get_object(struct s3_call *c)
 	struct error e;
 	for (int lookups = 1;; lookups++) {
 		struct store_version v;
-		if (store_find(server->store, c->bucket, c->key, true, c->arena, &v, &e) != ERR_OK) {
+		if (store_find(server->store, c->bucket, c->key, true, c->arena, &v, &e) !=
+		    ERR_OK) {
 			s3_fail_err(c, &e, "Failed to retrieve object");
 			return;
 		}
@@ -145,7 +148,7 @@ void s3_get_object(struct s3_call *c)
 			return;
 		struct body *body;
 		enum err got = engine_read(server->engine, c->arena, &v, s.bytes.first,
-					   s.bytes.last, &body, &c->backend, &e);
+		                           s.bytes.last, &body, &c->backend, &e);
 		if (got == ERR_OK) {
 			send_object(c, &v, &s, body);
 			body_close(&body);

@@ -12,14 +12,14 @@
 
 struct page {
 	bool v2;
-	bool url;                /* encoding-type=url */
+	bool url; /* encoding-type=url */
 	bool fetch_owner;
 	struct str prefix, delimiter;
-	struct str marker;       /* V1 marker, V2 start-after: as given */
-	struct str token;        /* V2 continuation-token: as given */
+	struct str marker; /* V1 marker, V2 start-after: as given */
+	struct str token;  /* V2 continuation-token: as given */
 	size_t max_keys;
 	struct listing listing;
-	struct buf contents;     /* Contents and CommonPrefixes elements */
+	struct buf contents; /* Contents and CommonPrefixes elements */
 };
 
 static struct str parameter(struct s3_call *c, const char *name)
@@ -52,7 +52,8 @@ static bool parse(struct s3_call *c, struct page *p)
 		p->token = token->value;
 		is_cursor = true;
 		if (!listing_token_decode(c->arena, token->value, &cursor)) {
-			s3_fail(c, S3_INVALID_ARGUMENT, "The continuation token provided is incorrect");
+			s3_fail(c, S3_INVALID_ARGUMENT,
+			        "The continuation token provided is incorrect");
 			return false;
 		}
 	}
@@ -61,7 +62,8 @@ static bool parse(struct s3_call *c, struct page *p)
 		s3_fail(c, S3_INVALID_ARGUMENT, "a parameter is not valid UTF-8");
 		return false;
 	}
-	listing_init(&p->listing, c->arena, p->prefix, p->delimiter, cursor, is_cursor, p->max_keys);
+	listing_init(&p->listing, c->arena, p->prefix, p->delimiter, cursor, is_cursor,
+	             p->max_keys);
 	return true;
 }
 
@@ -113,7 +115,7 @@ static enum err fill(struct s3_call *c, struct page *p, struct error *e)
 		struct store_listed *rows;
 		size_t n;
 		enum err r = store_list(c->server->store, c->bucket, p->prefix, l->from, true,
-					(int)want, c->arena, &rows, &n, e);
+		                        (int)want, c->arena, &rows, &n, e);
 		if (r != ERR_OK)
 			return r;
 		bool grouped = false;

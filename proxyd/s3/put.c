@@ -57,7 +57,7 @@ static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size
 {
 	if (r == METADATA_TOO_LARGE)
 		s3_failf(c, S3_METADATA_TOO_LARGE, "metadata size %zu exceeds limit %d", size,
-			 METADATA_MAX);
+		         METADATA_MAX);
 	else
 		s3_fail(c, S3_METADATA_TOO_LARGE, "metadata contains invalid characters");
 	return false;
@@ -121,11 +121,11 @@ static void store(struct s3_call *c, struct engine_put *put, const struct s3_upl
 void s3_put_object(struct s3_call *c)
 {
 	struct engine_put put = {.object = {.bucket = c->bucket, .key = c->key},
-				 .request_id = c->request_id};
+	                         .request_id = c->request_id};
 	struct s3_upload upload = {0};
 	if (!refuse_fields(c) ||
 	    !s3_upload_parse(c, c->server->config->server.max_object_size,
-			     "Object size exceeds the maximum allowed size", &upload) ||
+	                     "Object size exceeds the maximum allowed size", &upload) ||
 	    !parse_metadata(c, &put.object) || !parse_conditions(c, &put.conditions) ||
 	    !admit(c, upload.size))
 		return;

@@ -44,8 +44,9 @@ static bool parse_framing(struct s3_call *c, struct s3_upload *u)
 		s3_fail(c, S3_MISSING_CONTENT_LENGTH, "x-amz-decoded-content-length is required");
 	} else if (!str_to_u64(decoded, &u->size)) {
 		s3_fail(c, S3_INVALID_REQUEST, "x-amz-decoded-content-length is not a number");
-	} else if (!u->trailer_names.n && (c->auth.payload == SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER ||
-					   c->auth.payload == SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER)) {
+	} else if (!u->trailer_names.n &&
+	           (c->auth.payload == SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER ||
+	            c->auth.payload == SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER)) {
 		s3_fail(c, S3_INVALID_REQUEST, "x-amz-trailer is required");
 	} else {
 		return true;
@@ -63,10 +64,11 @@ static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 			continue;
 		if (!checksum_parse(k, v, value)) {
 			if (k == CHECKSUM_MD5)
-				s3_fail(c, S3_INVALID_DIGEST, "The Content-MD5 you specified is not valid.");
+				s3_fail(c, S3_INVALID_DIGEST,
+				        "The Content-MD5 you specified is not valid.");
 			else
 				s3_failf(c, S3_INVALID_REQUEST, "Value for %s header is invalid.",
-					 checksum_field(k));
+				         checksum_field(k));
 			return false;
 		}
 		u->announced[k] = v;
@@ -85,7 +87,7 @@ static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 }
 
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
-		     struct s3_upload *u)
+                     struct s3_upload *u)
 {
 	if (!parse_framing(c, u))
 		return false;
@@ -174,7 +176,7 @@ static bool receive_plain(struct receiver *r)
 		if (!space(r, &p, &n))
 			return false;
 		ssize_t got = body_read(r->c->http->body, p, n < READ_MAX ? n : READ_MAX,
-					r->c->server->config->server.read_timeout, &e);
+		                        r->c->server->config->server.read_timeout, &e);
 		if (got == 0)
 			return refuse(r, S3_INCOMPLETE_BODY, NULL);
 		if (got < 0)
@@ -226,7 +228,7 @@ static bool receive_chunked(struct receiver *r)
 	char block[32 * 1024];
 	for (;;) {
 		ssize_t got = body_read(r->c->http->body, block, sizeof(block),
-					r->c->server->config->server.read_timeout, &e);
+		                        r->c->server->config->server.read_timeout, &e);
 		if (got < 0 && e.code != ERR_PROTOCOL)
 			return refuse_read(r, &e);
 		if (got <= 0)
@@ -265,7 +267,7 @@ static bool verify(struct receiver *r)
 		hex_encode(checksum_set_value(r->sums, CHECKSUM_MD5), MD5_SIZE, r->u->md5_hex);
 	if (r->u->kinds & CHECKSUM_BIT(CHECKSUM_SHA256))
 		hex_encode(checksum_set_value(r->sums, CHECKSUM_SHA256), SHA256_SIZE,
-			   r->u->sha256_hex);
+		           r->u->sha256_hex);
 	if (r->u->sha256.n && !str_eq_nocase(r->u->sha256, str_of(r->u->sha256_hex)))
 		return refuse(r, S3_CONTENT_SHA256_MISMATCH, NULL);
 	return true;

@@ -16,7 +16,7 @@ void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 		snprintf(c->error, sizeof(c->error), "%s: %s", s3_error_code(error), message);
 	BUF_AUTO b = {0};
 	s3_error_body(&b, error, str_of(message), c->http->path, str_of(c->request_id),
-		      str_of(c->server->host_id));
+	              str_of(c->server->host_id));
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
 	if (s3_error_status(error) == 503)
 		http_reply_field(c->http, "Retry-After", STR("1"));

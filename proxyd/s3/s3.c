@@ -20,29 +20,66 @@
 /* First match wins. What is not here is refused by name. */
 static const struct s3_operation operations[] = {
 	{"ListBuckets", "GET", S3_SERVICE, NULL, NULL, s3_list_buckets, -1},
+	{"CreateBucket", "PUT", S3_BUCKET, NULL, NULL, s3_create_bucket, -1},
 	{"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, s3_head_bucket, -1},
 	{"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, s3_get_bucket_location, -1},
 	{"ListObjectsV2", "GET", S3_BUCKET, "list-type", "2", s3_list_objects_v2,
-	 METRIC_OPERATION_LIST},
+         METRIC_OPERATION_LIST},
 	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST},
 	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT},
 	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET},
 	{"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, s3_head_object, METRIC_OPERATION_HEAD},
 	{"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, s3_delete_object,
-	 METRIC_OPERATION_DELETE},
+         METRIC_OPERATION_DELETE},
 };
 
 /* Query parameters that turn a request into another operation. A request with
  * one that no operation above claims is refused, never taken for its plain
  * neighbour. */
 static const char *const subresources[] = {
-	"abac", "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
-	"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging",
-	"metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable",
-	"metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy",
-	"policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment",
-	"restore", "retention", "select", "select-type", "session", "tagging", "torrent", "uploadId",
-	"uploads", "versionId", "versioning", "versions", "website", "append",
+	"abac",
+	"accelerate",
+	"acl",
+	"analytics",
+	"attributes",
+	"cors",
+	"delete",
+	"encryption",
+	"intelligent-tiering",
+	"inventory",
+	"legal-hold",
+	"lifecycle",
+	"location",
+	"logging",
+	"metadataConfiguration",
+	"metadataInventoryTable",
+	"metadataJournalTable",
+	"metadataTable",
+	"metrics",
+	"notification",
+	"object-lock",
+	"ownershipControls",
+	"partNumber",
+	"policy",
+	"policyStatus",
+	"publicAccessBlock",
+	"renameObject",
+	"replication",
+	"requestPayment",
+	"restore",
+	"retention",
+	"select",
+	"select-type",
+	"session",
+	"tagging",
+	"torrent",
+	"uploadId",
+	"uploads",
+	"versionId",
+	"versioning",
+	"versions",
+	"website",
+	"append",
 };
 
 static void choose_request_id(struct s3_call *c)
@@ -146,16 +183,14 @@ static void perform(struct s3_call *c)
 	c->event = "s3.MethodNotAllowed";
 	if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
-			 c->key.n ? "object" : "bucket", foreign);
-	} else if (!op && c->bucket.n && !c->key.n &&
-		   (str_eq(c->http->head.method, STR("PUT")) ||
-		    str_eq(c->http->head.method, STR("DELETE")))) {
+		         c->key.n ? "object" : "bucket", foreign);
+	} else if (!op && c->bucket.n && !c->key.n && str_eq(c->http->head.method, STR("DELETE"))) {
 		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
-		http_reply_field(c->http, "Allow", c->key.n ? STR("GET, HEAD, PUT, DELETE")
-							    : STR("GET, HEAD"));
+		http_reply_field(c->http, "Allow",
+		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,
-			c->key.n ? NULL : "Method not supported for bucket");
+		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
 		c->operation = op;
 		op->handle(c);
@@ -198,14 +233,14 @@ static void record_request(const struct s3_call *c, int64_t duration)
 		snprintf(event, sizeof(event), "%s", c->event);
 	audit("s3_server", event,
 	      LOG_FIELDS(LOG_STR("request_id", c->request_id),
-			 LOG_STR("operation", c->operation ? c->operation->name : NULL),
-			 LOG_S("method", h->head.method), LOG_S("path", h->path),
-			 LOG_STR("client_addr", h->peer), LOG_S("bucket", c->bucket),
-			 LOG_S("key", c->key), LOG_INT("status", h->status),
-			 LOG_INT("request_size", c->received), LOG_INT("response_size", h->sent),
-			 LOG_INT("duration", duration * 1000 /* nanoseconds */),
-			 LOG_INT("duration_ms", duration / CLOCK_MS),
-			 LOG_STR("error", c->error[0] ? c->error : NULL)));
+	                 LOG_STR("operation", c->operation ? c->operation->name : NULL),
+	                 LOG_S("method", h->head.method), LOG_S("path", h->path),
+	                 LOG_STR("client_addr", h->peer), LOG_S("bucket", c->bucket),
+	                 LOG_S("key", c->key), LOG_INT("status", h->status),
+	                 LOG_INT("request_size", c->received), LOG_INT("response_size", h->sent),
+	                 LOG_INT("duration", duration * 1000 /* nanoseconds */),
+	                 LOG_INT("duration_ms", duration / CLOCK_MS),
+	                 LOG_STR("error", c->error[0] ? c->error : NULL)));
 }
 
 /* The storage operation behind the request: counted always, an event when it
@@ -215,22 +250,21 @@ static void record_storage(const struct s3_call *c, double seconds)
 	if (!c->operation || c->operation->metric < 0)
 		return;
 	bool ok = c->http->status < 300 && !c->http->failed;
-	struct backend *b = c->backend ? backend_by_name(&c->server->backends, str_of(c->backend))
-				       : NULL;
+	struct backend *b =
+		c->backend ? backend_by_name(&c->server->backends, str_of(c->backend)) : NULL;
 	int backend = METRIC_BACKEND_OR_NONE(b ? b->index : -1);
 	metrics_inc(METRIC_MANAGER_REQUESTS, c->operation->metric, backend,
-		    ok ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);
+	            ok ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);
 	metrics_observe(METRIC_MANAGER_DURATION, c->operation->metric, backend, seconds);
 	if (!ok)
 		return;
-	char *event = arena_printf(c->arena, "storage.%s",
-				   c->operation->metric == METRIC_OPERATION_LIST
-					   ? "ListObjects"
-					   : c->operation->name);
+	char *event = arena_printf(
+		c->arena, "storage.%s",
+		c->operation->metric == METRIC_OPERATION_LIST ? "ListObjects" : c->operation->name);
 	audit("object", event,
 	      LOG_FIELDS(LOG_STR("request_id", c->request_id), LOG_S("bucket", c->bucket),
-			 LOG_S("key", c->key), LOG_STR("backend", b ? b->name : NULL),
-			 LOG_INT("size", c->size)));
+	                 LOG_S("key", c->key), LOG_STR("backend", b ? b->name : NULL),
+	                 LOG_INT("size", c->size)));
 }
 
 static void record(const struct s3_call *c)

@@ -49,13 +49,13 @@ struct s3_call {
 };
 
 struct s3_operation {
-	const char *name;   /* "PutObject", as in audit events and metrics */
+	const char *name; /* "PutObject", as in audit events and metrics */
 	const char *method;
 	enum { S3_SERVICE, S3_BUCKET, S3_OBJECT } level;
 	const char *parameter; /* query parameter that must be there, or NULL */
 	const char *value;     /* and have this value, or NULL */
 	void (*handle)(struct s3_call *c);
-	int metric;            /* METRIC_OPERATION_*, or -1: not a storage operation */
+	int metric; /* METRIC_OPERATION_*, or -1: not a storage operation */
 };
 
 /* Serves one request (proxyd/http/route.c). */
@@ -77,25 +77,26 @@ void s3_reply_etag(struct s3_call *c, struct str etag);
 /* receive.c: what a request says about its body, checked before the body is
  * asked for. */
 struct s3_upload {
-	uint64_t size;              /* decoded */
-	bool chunked;               /* aws-chunked framing is to be removed */
+	uint64_t size; /* decoded */
+	bool chunked;  /* aws-chunked framing is to be removed */
 	enum awschunk_variant variant;
-	struct str trailer_names;   /* x-amz-trailer */
-	unsigned kinds;             /* checksums to compute, CHECKSUM_BITs */
+	struct str trailer_names;             /* x-amz-trailer */
+	unsigned kinds;                       /* checksums to compute, CHECKSUM_BITs */
 	struct str announced[CHECKSUM_KINDS]; /* base64 from header fields; empty: none */
-	struct str sha256;          /* the signed payload hash, hex; empty when not signed */
+	struct str sha256; /* the signed payload hash, hex; empty when not signed */
 	/* out */
-	char md5_hex[33];           /* "" when it was not computed */
-	char sha256_hex[65];        /* "" when it was not computed */
+	char md5_hex[33];    /* "" when it was not computed */
+	char sha256_hex[65]; /* "" when it was not computed */
 };
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
-		     struct s3_upload *u);
+                     struct s3_upload *u);
 /* Receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
 
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
+void s3_create_bucket(struct s3_call *c);
 void s3_head_bucket(struct s3_call *c);
 void s3_get_bucket_location(struct s3_call *c);
 void s3_list_objects_v1(struct s3_call *c);

@@ -42,8 +42,10 @@ def md5(path):
 
 
 def run(*command, env=None, **options):
+    # What the shell of the tester has set for AWS is none of the clients' business.
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, **(env or {})}, **options)
+                          env={**clean, **(env or {})}, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}"
     return done.stdout
 
@@ -113,8 +115,11 @@ def test_rclone(orchestrator, files, workdir):
     rclone("copy", source, "o:photos/rc")
     rclone("check", "--download", source, "o:photos/rc")
     assert sorted(rclone("lsf", "o:photos/rc").split()) == sorted(SIZES)
-    assert rclone("cat", "--offset", "1000", "--count", "10", "o:photos/rc/five").encode(
-        "utf8", "surrogateescape") is not None
+    with open(files["five"], "rb") as f, open(f"{workdir}/part", "wb") as part:
+        f.seek(1000)
+        part.write(f.read(100))
+    run("sh", "-c", f"rclone --config {config} cat --offset 1000 --count 100 o:photos/rc/five |"
+                    f" cmp - {workdir}/part")
     for key in ("with space", "plus+sign", "percent%2Fslash", "uni-ü-日本"):
         rclone("copyto", files["one"], f"o:photos/odd/{key}")
         rclone("copyto", f"o:photos/odd/{key}", f"{workdir}/back")

@@ -7,18 +7,26 @@ import botocore.credentials
 import pytest
 import requests
 
+from harness.orchestrator import Orchestrator
+from harness.storage import Directory
+
 KEYS = sorted({f"{a}{d}{b}{d}{c}" for a in "abc" for b in ("1", "2", "ü") for c in "xyz"
                for d in ("/", "//", "-")} |
               {"top", "z%", "z_", "z\\", "a", "a/", "\U0001f642/k", "ﬀ/k"},
              key=lambda k: k.encode())
 
 
-@pytest.fixture
-def bucket(orchestrator):
-    s3 = orchestrator.s3()
+@pytest.fixture(scope="module")
+def bucket(postgres, tmp_path_factory):
+    """One bucket for all of these tests, which only read."""
+    folder = tmp_path_factory.mktemp("list")
+    o = Orchestrator(folder, postgres, [Directory(f"{folder}/disk", "disk")]).start()
+    s3 = o.s3()
     for key in KEYS:
         s3.put_object(Bucket="photos", Key=key, Body=key.encode())
-    return orchestrator
+    yield o
+    o.check()
+    o.stop()
 
 
 def expected(prefix="", delimiter="", after=""):

@@ -59,6 +59,7 @@ def test_reload_takes_a_new_configuration_without_losing_a_request(orchestrator)
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for t in threads:
         t.start()
+    until(lambda: len(set(served)) == 4, what="all clients are at work")
     before = orchestrator.children()
     orchestrator.config["buckets"][1]["credentials"][0]["secret_access_key"] = "changed"
     orchestrator.write_config()

@@ -43,7 +43,7 @@ START_TEST(arena_keeps_what_it_gave)
 	for (int i = 0; i < 1000; i++)
 		small[i] = arena_printf(a, "number %d", i);
 	for (int i = 0; i < 1000; i++)
-		ck_assert_int_eq(atoi(small[i] + 7), i);
+		ck_assert_int_eq(strtol(small[i] + 7, NULL, 10), i);
 	for (int i = 0; i < 1000000; i++) {
 		if (large[i] != 'L')
 			ck_abort();

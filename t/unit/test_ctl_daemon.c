@@ -73,7 +73,8 @@ static struct daemon_options o;
 static int parse(const char *line)
 {
 	static char text[512];
-	char *argv[32] = {"proxyd"};
+	static char program[] = "proxyd";
+	char *argv[32] = {program};
 	int argc = 1;
 
 	snprintf(text, sizeof text, "%s", line);

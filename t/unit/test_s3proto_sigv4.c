@@ -195,7 +195,7 @@ START_TEST(presigned_parameters)
 		"GET /?X-Amz-Algorithm=AWS4-HMAC-SHA256 HTTP/1.1\n" HOST,
 		/* scope date differs */
 		"GET "
-	        "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20130525/r/s3/aws4_request"
+		"/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20130525/r/s3/aws4_request"
 		"&X-Amz-Date=20130524T000000Z&X-Amz-Expires=1&X-Amz-SignedHeaders=host"
 		"&X-Amz-Signature=0 HTTP/1.1\n" HOST,
 	};

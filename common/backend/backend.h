@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A backend: a place that stores bytes under keys. Two implementations, "s3"
+ * (any S3-compatible endpoint) and "directory" (a local folder). Keys are
+ * catalogue keys such as "photos/cat.jpg~01J..."; the backend's own bucket is
+ * its configuration's business.
+ *
+ * All calls wait (tasks only). Errors say what to do next:
+ *   ERR_NOT_FOUND    the key is not there (deleting: success for most callers).
+ *                    A missing *bucket* is ERR_IO, never this
+ *   ERR_NO_SPACE     the backend is full (507, QuotaExceeded, ENOSPC ...)
+ *   ERR_TOO_LARGE    the backend refuses an object of that size
+ *   ERR_RANGE        416
+ *   ERR_BUSY         429 or 503 SlowDown after one retry
+ *   ERR_DENIED       401 or 403
+ *   ERR_UNSUPPORTED  501 or 405
+ *   ERR_TIMEOUT, ERR_IO, ERR_PROTOCOL   the outcome of a write is unknown
+ *   ERR_UNAVAILABLE  the breaker is open: nothing was sent
+ *   ERR_CANCELED
+ */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/body.h"
+
+struct config;
+struct config_backend;
+struct backend;
+struct breaker;
+
+struct backend_put {
+	struct str key;
+	struct body *body; /* size known; read, not closed */
+	struct str content_type;
+	const struct str_pair *metadata; /* sent as x-amz-meta-<name> */
+	size_t n_metadata;
+	struct str sha256; /* lower-case hex of the bytes, or empty when unknown: a
+	                    * signed payload is used where the backend wants one */
+	/* out */
+	char etag_md5[33];  /* lower-case hex MD5 of the bytes as the backend
+	                     * computed it; "" when it did not */
+	bool sent_any;      /* bytes may lie there although the call failed */
+	bool source_failed; /* the error came from reading `body` */
+};
+
+struct backend_get {
+	struct str key;
+	bool ranged; /* then bytes first..last, inclusive */
+	uint64_t first, last;
+	/* out */
+	struct body *body; /* of exactly the range's (or object's) size: the
+	                    * implementation checks status, Content-Range and length.
+	                    * The caller closes it */
+	uint64_t object_size;
+};
+
+struct backend_info {
+	uint64_t size;
+	int64_t modified;          /* microseconds since 1970, 0 when unknown */
+	struct str_pair *metadata; /* without the prefix, lower case; head only */
+	size_t n_metadata;
+	struct str content_type; /* head only */
+	struct str key;          /* list only */
+};
+
+struct backend_list {
+	struct str prefix, after; /* keys > after, byte order */
+	int max;                  /* at most 1000 */
+	/* out, in the arena */
+	struct backend_info *items;
+	size_t n_items;
+	bool more;
+};
+
+struct backend_ops {
+	enum err (*put)(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);
+	enum err (*get)(struct backend *b, struct arena *a, struct backend_get *g, struct error *e);
+	enum err (*head)(struct backend *b, struct arena *a, struct str key,
+	                 struct backend_info *out, struct error *e);
+	enum err (*remove)(struct backend *b, struct arena *a, struct str key, struct error *e);
+	enum err (*list)(struct backend *b, struct arena *a, struct backend_list *l,
+	                 struct error *e);
+	void (*free)(struct backend *b);
+};
+
+/* First member of every implementation. */
+struct backend {
+	const struct backend_ops *ops;
+	const struct config_backend *config;
+	const char *name;        /* = config->name */
+	int index;               /* in the configuration, for metrics and the board */
+	int64_t timeout_us;      /* server.backend_timeout: to the answer's head, and for each
+	                          * wait without progress in a body */
+	struct breaker *breaker; /* in shared memory; NULL: none */
+};
+
+/* The backends of a configuration, in its order. breakers points to n shared
+ * breakers (see breaker.h) or is NULL. Creating one opens no connection, but a
+ * directory is created and probed (writable, extended attributes); errors name
+ * the backend and its key. */
+struct backend_set {
+	struct backend **list;
+	size_t n;
+};
+enum err backend_set_open(const struct config *c, struct breaker *breakers, struct backend_set *out,
+                          struct error *e);
+void backend_set_close(struct backend_set *s);
+struct backend *backend_by_name(const struct backend_set *s, struct str name); /* NULL: none */
+
+/* Does the backend sign what it is sent, so that backend_put.sha256 should be
+ * given? Without it the payload goes unsigned. */
+bool backend_wants_sha256(const struct backend *b);
+
+/* The calls: breaker, metrics (s3o_backend_requests_total, ..._duration_seconds)
+ * and retry of ERR_BUSY around the implementation. */
+enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);
+enum err backend_get(struct backend *b, struct arena *a, struct backend_get *g, struct error *e);
+enum err backend_head(struct backend *b, struct arena *a, struct str key, struct backend_info *out,
+                      struct error *e);
+enum err backend_remove(struct backend *b, struct arena *a, struct str key, struct error *e);
+enum err backend_list(struct backend *b, struct arena *a, struct backend_list *l, struct error *e);
+
+#endif

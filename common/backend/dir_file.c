@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing and removing objects in a directory, durably: a file gets its name
+ * only when its bytes are on the disk, and a name counts once its directory is.
+ *
+ * The complication: removing takes empty directories away, so that a directory
+ * may vanish between making it and using it. Whoever finds it gone makes it
+ * again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "backend/dir_private.h"
+
+/* Above this the space is asked for first, so that a full disk is found out
+ * before the bytes have been moved. */
+#define ALLOCATE_MIN (64 * 1024)
+
+/* Attempts to link into a directory that others remove all the time. */
+#define PUBLISH_TRIES 100
+
+enum err dir_error(struct error *e, const char *what, const char *path)
+{
+	switch (errno) {
+	case ENOSPC:
+	case EDQUOT:
+		return err_set(e, ERR_NO_SPACE, "%s %s: %m", what, path);
+	case EFBIG:
+		return err_set(e, ERR_TOO_LARGE, "%s %s: %m", what, path);
+	case EACCES:
+	case EPERM:
+		return err_set(e, ERR_DENIED, "%s %s: %m", what, path);
+	default:
+		return err_set(e, ERR_IO, "%s %s: %m", what, path);
+	}
+}
+
+bool dir_is_gone(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) < 0 || st.st_nlink == 0;
+}
+
+enum err dir_absent(const struct directory *d, struct error *e)
+{
+	if (dir_is_gone(d->objects))
+		return err_set(e, ERR_IO, "the directory itself was removed");
+	return err_set(e, ERR_NOT_FOUND, "no such object");
+}
+
+/* --- creating and filling ------------------------------------------------- */
+
+static enum err begin(struct dir_write *w)
+{
+	if (w->name[0] == '\0')
+		w->fd = openat(w->d->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+	else
+		w->fd = openat(w->d->tmp, w->name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0640);
+	if (w->fd < 0) {
+		w->name[0] = '\0';
+		if (dir_is_gone(w->d->tmp)) /* for which Linux says EPERM */
+			errno = ENOENT;
+		return dir_error(&w->error, "create", w->path);
+	}
+	w->md5 = digest_new(DIGEST_MD5);
+	if (w->size > ALLOCATE_MIN &&
+	    fallocate(w->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)w->size) < 0 &&
+	    (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+		return dir_error(&w->error, "allocate", w->path);
+	return ERR_OK;
+}
+
+static enum err write_piece(struct dir_write *w)
+{
+	const char *p = w->piece;
+	size_t left = w->piece_n;
+
+	while (left > 0) {
+		ssize_t n = write(w->fd, p, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dir_error(&w->error, "write", w->path);
+		p += n;
+		left -= (size_t)n;
+	}
+	digest_update(w->md5, w->piece, w->piece_n);
+	return ERR_OK;
+}
+
+/* --- giving it its name --------------------------------------------------- */
+
+static int sync_directory(int root, const char *path)
+{
+	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -1;
+	r = fsync(fd);
+	close(fd);
+	return r;
+}
+
+/* Calls each(root, path) for every directory above the last name of path, from
+ * the top. */
+static int for_parents(int root, const char *path, int (*each)(int root, const char *path))
+{
+	char copy[DIR_PATH_SIZE];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	for (char *slash = strchr(copy, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (each(root, copy) < 0)
+			return -1;
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int make_directory(int root, const char *path)
+{
+	return mkdirat(root, path, 0750) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+static int open_parent(int root, const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[DIR_PATH_SIZE] = ".";
+
+	if (slash != NULL)
+		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	*name = slash != NULL ? slash + 1 : path;
+	return openat(root, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int link_into(const struct dir_write *w, int parent, const char *name)
+{
+	char self[64];
+
+	if (w->name[0] != '\0')
+		return linkat(w->d->tmp, w->name, parent, name, 0);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", w->fd);
+	return linkat(AT_FDCWD, self, parent, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Links and syncs. -1 with errno. */
+static int try_publish(struct dir_write *w)
+{
+	const char *name;
+	int parent = open_parent(w->d->objects, w->path, &name), r;
+
+	if (parent < 0)
+		return -1;
+	r = link_into(w, parent, name);
+	if (r == 0) {
+		w->published = true;
+		r = fsync(parent);
+	}
+	if (r < 0 && w->published) {
+		int why = errno;
+
+		w->published = unlinkat(parent, name, 0) < 0;
+		errno = why;
+	}
+	close(parent);
+	return r;
+}
+
+static enum err publish(struct dir_write *w)
+{
+	bool made = false;
+	int r = try_publish(w);
+
+	for (int tries = 0; r < 0 && errno == ENOENT && tries < PUBLISH_TRIES; tries++) {
+		made = true;
+		/* ENOENT: one of them was removed again meanwhile */
+		if (for_parents(w->d->objects, w->path, make_directory) < 0 && errno != ENOENT)
+			return dir_error(&w->error, "make directories of", w->path);
+		r = try_publish(w);
+	}
+	if (r < 0 && errno == EEXIST)
+		return err_set(&w->error, ERR_CONFLICT, "%s exists", w->path);
+	if (r < 0)
+		return dir_error(&w->error, "link", w->path);
+	/* The names of new directories must last too. */
+	if (made && (sync_directory(w->d->objects, ".") < 0 ||
+	             for_parents(w->d->objects, w->path, sync_directory) < 0))
+		return dir_error(&w->error, "sync directories of", w->path);
+	return ERR_OK;
+}
+
+static enum err finish(struct dir_write *w)
+{
+	uint8_t md5[MD5_SIZE];
+
+	if (fsetxattr(w->fd, DIR_META_NAME, w->meta.p, w->meta.n, 0) < 0)
+		return dir_error(&w->error, "describe", w->path);
+	if (fsync(w->fd) < 0)
+		return dir_error(&w->error, "sync", w->path);
+	digest_final(w->md5, md5);
+	hex_encode(md5, sizeof(md5), w->etag);
+	return publish(w);
+}
+
+void dir_write_abort(void *write)
+{
+	struct dir_write *w = write;
+
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+	if (w->name[0] != '\0')
+		unlinkat(w->d->tmp, w->name, 0);
+	w->name[0] = '\0';
+	digest_free(&w->md5);
+}
+
+void dir_write_step(void *write)
+{
+	struct dir_write *w = write;
+
+	w->result = w->fd < 0 ? begin(w) : ERR_OK;
+	if (w->result == ERR_OK)
+		w->result = write_piece(w);
+	if (w->result == ERR_OK && w->last)
+		w->result = finish(w);
+	if (w->result != ERR_OK || w->last)
+		dir_write_abort(w);
+}
+
+/* --- removing ------------------------------------------------------------- */
+
+/* Removes the empty directories above path and makes the change last. Ends with
+ * path being the nearest directory that stays, "" for the top. */
+static enum err remove_parents(struct dir_remove *r)
+{
+	const char *stays = ".";
+	char *slash;
+
+	while ((slash = strrchr(r->path, '/')) != NULL) {
+		*slash = '\0';
+		if (unlinkat(r->d->objects, r->path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+			stays = r->path;
+			break;
+		}
+	}
+	if (sync_directory(r->d->objects, stays) == 0)
+		return ERR_OK;
+	if (errno == ENOENT) /* another removal was quicker, and goes on from here */
+		return ERR_OK;
+	return dir_error(&r->error, "sync", stays);
+}
+
+void dir_remove(void *remove)
+{
+	struct dir_remove *r = remove;
+
+	if (unlinkat(r->d->objects, r->path, 0) == 0)
+		r->result = remove_parents(r);
+	else if (errno == ENOENT)
+		r->result = dir_absent(r->d, &r->error);
+	else
+		r->result = dir_error(&r->error, "remove", r->path);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the answers of S3 servers mean. They agree on status codes more than on
+ * error codes; where they do not, the server that differs is named.
+ */
+#include <stdio.h>
+
+#include "backend/s3_private.h"
+#include "base/clock.h"
+#include "net/uri.h"
+#include "s3proto/xml.h"
+
+#define ERROR_MAX ((size_t)64 * 1024) /* bytes of an error document that we read */
+#define READ_STEP ((size_t)16 * 1024)
+
+enum err s3_read_body(struct s3 *s, struct body *b, size_t max, struct buf *out, struct error *e)
+{
+	while (out->n <= max) {
+		ssize_t n;
+
+		buf_reserve(out, READ_STEP);
+		n = body_read(b, out->p + out->n, READ_STEP, s->base.timeout_us, e);
+		if (n < 0)
+			return e->code;
+		if (n == 0)
+			return ERR_OK;
+		out->n += (size_t)n;
+	}
+	return err_set(e, ERR_PROTOCOL, "an answer of more than %zu bytes", max);
+}
+
+/* --- errors --------------------------------------------------------------- */
+
+struct refusal {
+	int status;
+	struct str code, message; /* empty without an S3 error document */
+	bool foreign;             /* a document of another kind: not from an S3 server */
+	uint64_t size;
+};
+
+static bool is_full(const struct refusal *r)
+{
+	return r->status == 507 || str_eq(r->code, STR("QuotaExceeded")) ||
+	       str_eq(r->code, STR("InsufficientStorage")) ||
+	       str_eq(r->code, STR("XMinioStorageFull")) ||
+	       str_eq(r->code, STR("InsufficientCapacity")) ||
+	       /* Swift, when the container's quota is reached */
+	       (str_eq(r->code, STR("EntityTooLarge")) && r->size > 0 && r->size < S3_PUT_MAX);
+}
+
+static enum err meaning_of_404(const struct refusal *r)
+{
+	if (str_eq(r->code, STR("NoSuchKey")) || str_eq(r->code, STR("NotFound")))
+		return ERR_NOT_FOUND;
+	if (r->code.n > 0) /* NoSuchBucket above all */
+		return ERR_IO;
+	return r->foreign ? ERR_PROTOCOL : ERR_NOT_FOUND;
+}
+
+static enum err meaning_of(const struct refusal *r)
+{
+	if (is_full(r))
+		return ERR_NO_SPACE;
+	if (str_eq(r->code, STR("EntityTooLarge")))
+		return ERR_TOO_LARGE;
+	if (str_eq(r->code, STR("SlowDown")))
+		return ERR_BUSY;
+	if (str_eq(r->code, STR("RequestTimeout")))
+		return ERR_TIMEOUT;
+	switch (r->status) {
+	case 401:
+	case 403:
+		return ERR_DENIED;
+	case 404:
+		return meaning_of_404(r);
+	case 405:
+	case 501:
+		return ERR_UNSUPPORTED;
+	case 408:
+	case 504:
+		return ERR_TIMEOUT;
+	case 409:
+		return ERR_CONFLICT;
+	case 412:
+		return ERR_PRECONDITION;
+	case 413:
+		return ERR_TOO_LARGE;
+	case 416:
+		return ERR_RANGE;
+	case 429:
+	case 503:
+		return ERR_BUSY;
+	default:
+		return r->status >= 500 ? ERR_IO : ERR_PROTOCOL;
+	}
+}
+
+enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint64_t size,
+                    struct error *e)
+{
+	struct refusal r = {.status = x->head.status, .size = size};
+	const struct xml_node *root = NULL;
+	BUF_AUTO doc = {0};
+	struct xml_node *tree;
+	struct error unreadable;
+
+	/* An answer that cannot be read to its end still has its status. */
+	s3_read_body(s, x->body, ERROR_MAX, &doc, &unreadable);
+	body_close(&x->body);
+	if (doc.n > 0 && xml_parse(buf_str(&doc), a, &tree, &unreadable) == ERR_OK &&
+	    str_eq(tree->name, STR("Error")))
+		root = tree;
+	r.foreign = doc.n > 0 && root == NULL;
+	r.code = xml_child_text(root, "Code");
+	r.message = xml_child_text(root, "Message");
+	return err_set(e, meaning_of(&r), "%.*s: answer %d %.*s%s%.*s", STR_FMT(x->method),
+	               r.status, STR_FMT(r.code), r.message.n > 0 ? ": " : "", STR_FMT(r.message));
+}
+
+/* --- listings ------------------------------------------------------------- */
+
+static bool parse_item(struct arena *a, const struct xml_node *n, bool encoded,
+                       struct backend_info *out)
+{
+	struct str key = xml_child_text(n, "Key");
+
+	*out = (struct backend_info){.key = key};
+	if (encoded && !uri_decode(a, key, true, &out->key))
+		return false;
+	if (!clock_parse_rfc3339(xml_child_text(n, "LastModified"), &out->modified))
+		out->modified = 0;
+	return str_to_u64(xml_child_text(n, "Size"), &out->size);
+}
+
+/* Callers rely on the order, the prefix and the start. */
+static bool is_next(const struct backend_list *l, struct str last, struct str key)
+{
+	return str_cmp(key, last) > 0 && str_starts(key, l->prefix);
+}
+
+enum err s3_parse_list(struct arena *a, struct str doc, struct backend_list *l, struct error *e)
+{
+	struct xml_node *root;
+	const struct xml_node *first, *n;
+	enum err r = xml_parse(doc, a, &root, e);
+	struct str last = l->after;
+	size_t count = 0;
+	bool encoded;
+
+	if (r != ERR_OK || !str_eq(root->name, STR("ListBucketResult")))
+		return err_set(e, ERR_PROTOCOL, "LIST: not a ListBucketResult");
+	encoded = str_eq(xml_child_text(root, "EncodingType"), STR("url"));
+	first = xml_child(root, "Contents");
+	for (n = first; n != NULL; n = xml_next(n))
+		count++;
+	l->items = ARENA_ARRAY(a, struct backend_info, count);
+	l->n_items = 0;
+	for (n = first; n != NULL; n = xml_next(n)) {
+		struct backend_info *item = &l->items[l->n_items++];
+
+		if (!parse_item(a, n, encoded, item) || !is_next(l, last, item->key))
+			return err_set(e, ERR_PROTOCOL, "LIST: a malformed or misplaced entry");
+		last = item->key;
+	}
+	l->more = str_eq(xml_child_text(root, "IsTruncated"), STR("true"));
+	if (l->more && l->n_items == 0)
+		return err_set(e, ERR_PROTOCOL, "LIST: an empty page that is not the last");
+	return ERR_OK;
+}

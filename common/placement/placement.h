@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which backend a new copy should go to. Pure: works on what it is given and
+ * decides an order; the reservation in the catalogue is what is binding.
+ */
+#ifndef PLACEMENT_PLACEMENT_H
+#define PLACEMENT_PLACEMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "config/config.h"
+
+struct placement_candidate {
+	int index;           /* of the backend in the configuration */
+	uint64_t limit;      /* 0: unlimited */
+	uint64_t taken;      /* used + reserved + orphaned */
+	uint64_t max_object; /* largest object it takes; 0: any */
+	bool draining;
+	bool reachable; /* breaker closed or ready for a probe */
+};
+
+/* Sorts the candidates that may take `size` bytes to the front, best first, and
+ * returns how many they are. pack: configuration order. spread: smallest
+ * taken/limit first, unlimited counts as 0, ties in configuration order.
+ * Backends that seem full come last instead of being left out: `taken` may be a
+ * second old, and the catalogue decides. */
+size_t placement_order(enum config_strategy strategy, uint64_t size, struct placement_candidate *c,
+                       size_t n);
+
+#endif

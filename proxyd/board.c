@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lays out the shared board: the struct, then the breakers, then the metrics.
+ */
+#include "proxyd/board.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include "base/clock.h"
+#include "config/config.h"
+#include "observe/metrics.h"
+
+/* One generation serves, one starts, and those of earlier reloads may still be
+ * finishing long requests: that many times server.processes. */
+#define GENERATIONS 4
+
+#define LINE_SIZE ((size_t)64) /* of the cache: regions begin on their own */
+
+static size_t round_up(size_t n)
+{
+	return (n + LINE_SIZE - 1) / LINE_SIZE * LINE_SIZE;
+}
+
+static int children_for(const struct config *c)
+{
+	int n = GENERATIONS * c->server.processes;
+
+	return n < BOARD_CHILDREN ? n : BOARD_CHILDREN;
+}
+
+static size_t breakers_size(size_t backends)
+{
+	return round_up(backends * sizeof(struct breaker));
+}
+
+size_t board_size(const struct config *c)
+{
+	return round_up(sizeof(struct board)) + breakers_size(c->n_backends) +
+	       metrics_size(children_for(c), (int)c->n_backends);
+}
+
+struct board *board_new(const struct config *c)
+{
+	struct board *b = mmap(NULL, board_size(c), PROT_READ | PROT_WRITE,
+	                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (b == MAP_FAILED) {
+		perror("board");
+		abort();
+	}
+	b->n_backends = (int)c->n_backends;
+	b->n_children = children_for(c);
+	b->started = clock_wall();
+	b->log_level = -1;
+	board_set_breakers(b, c);
+	return b;
+}
+
+struct breaker *board_breakers(struct board *b)
+{
+	return (struct breaker *)((char *)b + round_up(sizeof *b));
+}
+
+void *board_metrics(struct board *b)
+{
+	return (char *)board_breakers(b) + breakers_size((size_t)b->n_backends);
+}
+
+enum log_level board_log_level(const struct board *b, const struct config *c)
+{
+	int set = b->log_level;
+
+	return set < 0 ? c->server.log_level : (enum log_level)set;
+}
+
+void board_set_breakers(struct board *b, const struct config *c)
+{
+	const struct config_breaker *limits = &c->backend_circuit_breaker;
+
+	for (int i = 0; i < b->n_backends; i++)
+		breaker_init(&board_breakers(b)[i], limits->enabled ? limits->failure_threshold : 0,
+		             limits->open_timeout);
+}

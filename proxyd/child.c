@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a child: open what requests need, serve, leave, free everything.
+ * A database that is away does not keep it from starting: the supervisor has
+ * seen it work, and a respawned child has to answer "degraded" rather than die.
+ */
+#include "proxyd/child.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "backend/backend.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "ctl/daemon.h"
+#include "db/db.h"
+#include "object/engine.h"
+#include "observe/metrics.h"
+#include "proxyd/board.h"
+#include "proxyd/doors.h"
+#include "proxyd/http/health.h"
+#include "proxyd/listen.h"
+#include "proxyd/server.h"
+#include "proxyd/tls.h"
+#include "rt/fd.h"
+#include "rt/sync.h"
+#include "rt/task.h"
+#include "store/store.h"
+
+#define HOST_ID_BYTES 12
+
+#define HEARTBEAT (1 * CLOCK_SEC)
+/* How long the first requests may be kept waiting for the database connection,
+ * so that a start or a reload does not begin with errors. */
+#define DB_PATIENCE (2 * CLOCK_SEC)
+
+struct child {
+	const struct child_setup *setup;
+	struct server server;
+	struct ssl_ctx_st *tls;
+	struct doors *doors;
+	struct wait_group group;
+	struct task *heartbeat, *signals;
+	int signal_fd;
+	struct notify wake; /* leaving was set */
+	bool leaving;
+	int status;
+	char instance[128];
+	char host_id[2 * HOST_ID_BYTES + 1];
+};
+
+/* --- tasks beside the requests ------------------------------------------------ */
+
+static void heartbeat_task(void *arg)
+{
+	struct child *c = arg;
+
+	do {
+		log_set_level(board_log_level(c->setup->board, c->setup->config));
+		c->server.self->heartbeat = clock_mono();
+	} while (task_sleep(HEARTBEAT) == 0);
+}
+
+static void on_signal(struct child *c, uint32_t signo)
+{
+	if (signo == SIGUSR1)
+		daemon_log_reopen();
+	if (signo == SIGTERM) {
+		if (getppid() != c->setup->supervisor) /* it was killed: all of us leave */
+			c->setup->board->stopping = true;
+		c->leaving = true;
+		notify_all(&c->wake);
+	}
+}
+
+static void signal_task(void *arg)
+{
+	struct child *c = arg;
+	struct rt_fd *f = rt_fd_new(c->signal_fd);
+	struct signalfd_siginfo info;
+
+	do {
+		while (read(rt_fd_get(f), &info, sizeof info) == (ssize_t)sizeof info)
+			on_signal(c, info.ssi_signo);
+	} while (rt_fd_wait_read(f, CLOCK_NEVER) == 0);
+	rt_fd_close(&f);
+}
+
+/* --- what requests need ---------------------------------------------------------- */
+
+static struct db *open_db(const struct config *c)
+{
+	struct arena *a = arena_new();
+	struct db *db = db_new(&(struct db_options){
+		.conninfo = db_conninfo(a, c),
+		.failure_threshold = c->circuit_breaker.failure_threshold,
+		.open_timeout_us = c->circuit_breaker.open_timeout,
+	});
+	struct error ignored;
+
+	db_wait_ready(db, rt_now() + DB_PATIENCE, &ignored);
+	arena_free(&a);
+	return db;
+}
+
+static void name_instance(struct child *c)
+{
+	char host[65] = "";
+	uint8_t random[HOST_ID_BYTES];
+
+	gethostname(host, sizeof host - 1);
+	random_bytes(random, sizeof random);
+	hex_encode(random, sizeof random, c->host_id);
+	snprintf(c->instance, sizeof c->instance, "%s:%d:%.8s", host, (int)getpid(), c->host_id);
+}
+
+static enum err open_server(struct child *c, struct error *e)
+{
+	const struct config *config = c->setup->config;
+	struct server *s = &c->server;
+	enum err r;
+
+	name_instance(c);
+	s->instance = c->instance;
+	s->host_id = c->host_id;
+	if ((r = tls_server_new(&config->server.tls, &c->tls, e)) != ERR_OK)
+		return r;
+	r = backend_set_open(config, board_breakers(s->board), &s->backends, e);
+	if (r != ERR_OK)
+		return r;
+	s->db = open_db(config);
+	s->store = store_new(s->db, config, c->instance);
+	s->engine = engine_new(config, s->store, &s->backends);
+	return ERR_OK;
+}
+
+static void close_server(struct child *c)
+{
+	struct server *s = &c->server;
+
+	if (s->engine)
+		engine_free(&s->engine);
+	if (s->store)
+		store_free(&s->store);
+	if (s->db)
+		db_free(&s->db);
+	backend_set_close(&s->backends);
+	SSL_CTX_free(c->tls);
+}
+
+static enum err open_doors(struct child *c, struct error *e)
+{
+	const struct listeners *l = c->setup->listen;
+	enum err r;
+
+	c->doors = doors_new(&c->server);
+	r = doors_open(c->doors, l->tcp[c->setup->listener], c->tls, route_public, e);
+	if (r == ERR_OK)
+		r = doors_open(c->doors, l->control, NULL, route_control, e);
+	if (r == ERR_OK && l->metrics >= 0)
+		r = doors_open(c->doors, l->metrics, NULL, route_metrics, e);
+	return r;
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+static void serve(struct child *c)
+{
+	c->server.self->state = CHILD_SERVING;
+	while (!c->leaving)
+		notify_wait(&c->wake, CLOCK_NEVER);
+	c->server.self->state = CHILD_LEAVING;
+}
+
+static void start_failed(struct child *c, const struct error *e)
+{
+	struct board *b = c->setup->board;
+
+	c->status = DAEMON_FAILED;
+	log_error("runtime", "child cannot start", LOG_STR("error", e->text));
+	snprintf(b->start_error, sizeof b->start_error, "%s", e->text);
+}
+
+static void child_task(void *arg)
+{
+	struct child *c = arg;
+	struct error e = {0};
+
+	if (wait_group_spawn(&c->group, "heartbeat", heartbeat_task, c, &c->heartbeat) < 0 ||
+	    wait_group_spawn(&c->group, "signals", signal_task, c, &c->signals) < 0)
+		abort(); /* not even two stacks */
+	if (open_server(c, &e) == ERR_OK && open_doors(c, &e) == ERR_OK)
+		serve(c);
+	else
+		start_failed(c, &e);
+	if (c->doors)
+		doors_leave(c->doors);
+	close_server(c);
+	doors_free(&c->doors);
+	task_cancel(c->heartbeat);
+	task_cancel(c->signals);
+	wait_group_wait(&c->group, 0);
+	rt_stop();
+}
+
+/* True when the supervisor lives and its death will reach us as a SIGTERM. */
+static bool follow_supervisor(pid_t supervisor)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	return getppid() == supervisor;
+}
+
+int child_main(const struct child_setup *setup)
+{
+	struct child c = {
+		.setup = setup,
+		.server = {.config = setup->config,
+	                   .board = setup->board,
+	                   .self = &setup->board->child[setup->entry]},
+	};
+
+	daemon_forked();
+	if (!follow_supervisor(setup->supervisor))
+		return DAEMON_OK;
+	/* Ctrl-C reaches the whole process group; the supervisor decides. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	c.signal_fd = daemon_signalfd((const int[]){SIGTERM, SIGUSR1, 0});
+	listeners_keep(setup->listen, setup->listener);
+	metrics_use_slot(setup->entry);
+	rt_init();
+	if (!task_spawn("child", child_task, &c))
+		abort();
+	rt_run();
+	rt_deinit();
+	return c.status;
+}

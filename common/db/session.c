@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection of one's own, for advisory locks that end with it.
+ */
+#include "db/db_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define LOCK_TIMEOUT (10 * CLOCK_SEC) /* pg_try_advisory_lock never waits: a dead server */
+
+struct db_session {
+	struct pg pg;
+	bool alive;
+};
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+enum err db_session_open(const char *conninfo, int64_t deadline, struct db_session **out,
+                         struct error *e)
+{
+	struct db_session *s = MEM_NEW(struct db_session);
+	enum err r = pg_open(&s->pg, conninfo, NULL, e);
+	if (r == ERR_OK)
+		r = pg_query(&s->pg, "SELECT 1", 0, NULL, deadline, NULL, e);
+	s->alive = r == ERR_OK;
+	*out = s;
+	if (r != ERR_OK)
+		db_session_close(out);
+	return r;
+}
+
+enum err db_session_try_lock(struct db_session *s, int64_t id, bool *got, struct error *e)
+{
+	char text[24]; /* of an int64_t */
+	const char *params[] = {text};
+	PGresult *res = NULL;
+	*got = false;
+	if (!s->alive)
+		return err_set(e, ERR_UNAVAILABLE, "database: connection lost");
+	snprintf(text, sizeof text, "%lld", (long long)id);
+	enum err r = pg_query(&s->pg, "SELECT pg_try_advisory_lock($1)", 1, params,
+	                      clock_deadline(LOCK_TIMEOUT), &res, e);
+	if (r == ERR_OK)
+		*got = PQgetvalue(res, 0, 0)[0] == 't';
+	else
+		s->alive = false; /* it may hold the lock, or be out of step */
+	PQclear(res);
+	return r;
+}
+
+bool db_session_is_alive(struct db_session *s)
+{
+	if (s->alive)
+		s->alive =
+			pg_receive(&s->pg, nothing, NULL) && PQstatus(s->pg.conn) == CONNECTION_OK;
+	return s->alive;
+}
+
+void db_session_close(struct db_session **s)
+{
+	if (!*s)
+		return;
+	pg_close(&(*s)->pg);
+	free(*s);
+	*s = NULL;
+}

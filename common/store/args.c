@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Parameters of statements: everything goes to PostgreSQL as text.
+ */
+#include "store/store_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* As many as s3o_sync_backend makes. */
+#define SLOTS 8
+
+static void add(struct args *a, const char *p, size_t n)
+{
+	assert(a->n < QUERY_PARAMS_MAX);
+	a->p[a->n++] = (struct db_param){p, n};
+}
+
+void arg_str(struct args *a, struct str s)
+{
+	add(a, s.p ? s.p : "", s.n);
+}
+
+void arg_text(struct args *a, const char *s)
+{
+	arg_str(a, str_of(s));
+}
+
+void arg_i64(struct args *a, int64_t v)
+{
+	char *text = a->numbers[a->n];
+	int n = snprintf(text, sizeof a->numbers[0], "%lld", (long long)v);
+	add(a, text, (size_t)n);
+}
+
+void arg_bool(struct args *a, bool v)
+{
+	add(a, v ? "t" : "f", 1);
+}
+
+void arg_null(struct args *a)
+{
+	add(a, NULL, 0);
+}
+
+void arg_slot(struct args *a)
+{
+	arg_i64(a, (int64_t)(random_u64() % SLOTS));
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Quotas: limits in, space out. The hint for placement is refreshed by a task
+ * that is started by who asks for it, so nothing runs while nothing is written.
+ */
+#include "store/store_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "rt/task.h"
+
+#define HINT_AGE CLOCK_SEC
+
+static uint64_t positive(int64_t v)
+{
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+enum err store_space(struct store *s, struct arena *a, struct store_space **out, size_t *n,
+                     struct error *e)
+{
+	struct db_result *res = NULL;
+	*out = NULL;
+	*n = 0;
+	enum err r = db_exec(s->db, Q_SPACE, NULL, &res, e);
+	if (r != ERR_OK)
+		return r;
+	*n = (size_t)db_rows(res);
+	*out = ARENA_ARRAY(a, struct store_space, *n);
+	for (int i = 0; i < (int)*n; i++)
+		(*out)[i] = (struct store_space){
+			.backend = arena_dup(a, db_str(res, i, SPACE_BACKEND)),
+			.limit = positive(db_i64(res, i, SPACE_BYTES_LIMIT)),
+			.used = positive(db_i64(res, i, SPACE_USED)),
+			.reserved = positive(db_i64(res, i, SPACE_RESERVED)),
+			.orphaned = positive(db_i64(res, i, SPACE_ORPHANED)),
+			.objects = positive(db_i64(res, i, SPACE_COPIES)),
+			.draining = db_bool(res, i, SPACE_DRAINING),
+		};
+	db_result_free(&res);
+	return ERR_OK;
+}
+
+/* --- the hint --------------------------------------------------------------- */
+
+static void refresh(void *arg)
+{
+	struct store *s = arg;
+	struct arena *a = arena_new();
+	struct store_space *space;
+	size_t n;
+	if (store_space(s, a, &space, &n, NULL) == ERR_OK) {
+		arena_free(&s->hint_arena);
+		s->hint_arena = a;
+		s->hint = space;
+		s->n_hint = n;
+	} else {
+		arena_free(&a);
+	}
+	s->hinting = false;
+}
+
+void space_refresh(struct store *s)
+{
+	if (s->hinting || s->closing)
+		return;
+	s->hint_time = rt_now();
+	s->hinting = wait_group_spawn(&s->tasks, "store-space", refresh, s, NULL) == 0;
+}
+
+const struct store_space *store_space_hint(struct store *s, size_t *n)
+{
+	if (rt_now() - s->hint_time >= HINT_AGE)
+		space_refresh(s);
+	*n = s->n_hint;
+	return s->hint;
+}
+
+/* --- limits ----------------------------------------------------------------- */
+
+enum err store_sync_backends(const char *conninfo, const struct config *c, struct error *e)
+{
+	struct arena *a = arena_new();
+	const char **values = ARENA_ARRAY(a, const char *, 2 * c->n_backends);
+	for (size_t i = 0; i < c->n_backends; i++) {
+		values[2 * i] = c->backends[i].name;
+		values[2 * i + 1] =
+			arena_printf(a, "%llu", (unsigned long long)c->backends[i].quota_bytes);
+	}
+	enum err r = db_exec_blocking(conninfo, Q_SYNC_BACKEND, values, c->n_backends, e);
+	arena_free(&a);
+	return r;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The store's life, and the renewal of its intents: a task renews all intents of
+ * this process in one statement, so that the reaper can tell a slow upload from a
+ * dead process.
+ */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "rt/task.h"
+
+#define RENEW_MAX      (10 * CLOCK_SEC)
+#define RENEW_FRACTION 5 /* of min_age: four renewals may fail before the reaper comes */
+#define RENEW_MIN      (100 * CLOCK_MS)
+
+void live_add(struct store *s, const char *intent)
+{
+	if (s->n_live == s->cap_live) {
+		s->cap_live = s->cap_live ? s->cap_live * 2 : 64;
+		s->live = mem_resize(s->live, s->cap_live * sizeof *s->live);
+	}
+	memcpy(s->live[s->n_live++], intent, STORE_INTENT_SIZE);
+}
+
+/* Linear: some hundred at most, a microsecond each time. */
+void live_remove(struct store *s, const char *intent)
+{
+	for (size_t i = 0; i < s->n_live; i++)
+		if (memcmp(s->live[i], intent, STORE_INTENT_SIZE) == 0) {
+			memmove(s->live[i], s->live[--s->n_live], STORE_INTENT_SIZE);
+			return;
+		}
+}
+
+static void renew_live(struct store *s)
+{
+	BUF_AUTO ids = {0};
+	struct args a = {0};
+	struct db_result *res = NULL;
+	struct error e;
+	for (size_t i = 0; i < s->n_live; i++)
+		buf_printf(&ids, "%c%s", i == 0 ? '{' : ',', s->live[i]);
+	buf_add_char(&ids, '}');
+	arg_str(&a, buf_str(&ids));
+	enum err r = db_exec(s->db, Q_RENEW, a.p, &res, &e);
+	if (r != ERR_OK && r != ERR_CANCELED)
+		log_warn("store", "intents not renewed", LOG_STR("error", e.text));
+	db_result_free(&res);
+}
+
+static void run_renewer(void *arg)
+{
+	struct store *s = arg;
+	while (!s->closing && task_sleep(s->renew_interval) == 0)
+		if (s->n_live > 0)
+			renew_live(s);
+}
+
+static int64_t renew_interval(const struct config *c)
+{
+	int64_t t = c->write_path.min_age / RENEW_FRACTION;
+	if (t < RENEW_MIN)
+		t = RENEW_MIN;
+	return t < RENEW_MAX ? t : RENEW_MAX;
+}
+
+struct store *store_new(struct db *db, const struct config *c, const char *instance)
+{
+	struct store *s = MEM_NEW(struct store);
+	s->db = db;
+	s->instance = strdup(instance);
+	s->renew_interval = renew_interval(c);
+	s->hint_arena = arena_new();
+	if (wait_group_spawn(&s->tasks, "store-renew", run_renewer, s, &s->renewer) < 0)
+		abort(); /* at start; without it the reaper would take live uploads */
+	space_refresh(s);
+	return s;
+}
+
+void store_free(struct store **sp)
+{
+	struct store *s = *sp;
+	if (!s)
+		return;
+	*sp = NULL;
+	s->closing = true;
+	task_cancel(s->renewer);
+	wait_group_wait(&s->tasks, 0);
+	arena_free(&s->hint_arena);
+	free(s->live);
+	free(s->instance);
+	free(s);
+}
+
+bool store_is_healthy(const struct store *s)
+{
+	return db_is_healthy(s->db);
+}
+
+const char *store_instance(const struct store *s)
+{
+	return s->instance;
+}

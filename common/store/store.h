@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The catalogue. Everything that must be true together happens in one call,
+ * which is one SQL function or statement (sql/functions, sql/queries):
+ *
+ *   used + reserved + orphaned <= limit   per backend, at every instant
+ *   used = SUM(object_locations.size_bytes)
+ *   reserved = SUM(pending_objects.size_bytes)
+ *   orphaned = SUM(cleanup_queue.size_bytes) + SUM(cleanup_dlq.size_bytes)
+ *
+ * A write: store_reserve (intent in, quota reserved) -> bytes to the backend ->
+ * store_commit (copy in, intent out, reserved to used, what it replaces to the
+ * clean-up queue). If anything fails between, store_abandon or the reaper moves
+ * the intent to the clean-up queue: an intent never becomes an object.
+ *
+ * Errors of every call: ERR_UNAVAILABLE (nothing happened), ERR_CANCELED, and
+ * for calls that change something ERR_DB_UNCERTAIN. Calls of the writing section
+ * are not ended by cancellation once they have begun. Keys are UTF-8 without NUL
+ * (else ERR_INVALID). Strings in results live in the arena that was given.
+ *
+ * What is queued for deletion wakes the job "cleanup_queue" by itself.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct config;
+struct db;
+struct store;
+
+/* instance names this process in intents and claims, e.g. "host:pid:random". */
+struct store *store_new(struct db *db, const struct config *c, const char *instance);
+void store_free(struct store **s);
+bool store_is_healthy(const struct store *s);
+const char *store_instance(const struct store *s);
+
+/* Blocking, at start, after the migrations: writes quota limits of the
+ * configured backends into the database. */
+enum err store_sync_backends(const char *conninfo, const struct config *c, struct error *e);
+
+/* --- writing ------------------------------------------------------------- */
+
+#define STORE_INTENT_SIZE ULID_SIZE
+
+struct store_intent {
+	char id[STORE_INTENT_SIZE];
+	const char *backend;    /* name; outlives the intent */
+	struct str backend_key; /* where the bytes go; never written before */
+	uint64_t size;          /* bytes on the backend */
+};
+
+/* Writes the intent and reserves its size on the backend, in one transaction.
+ * The caller fills backend, backend_key and size; the id is made here.
+ * ERR_NO_SPACE: would exceed the quota. ERR_CONFLICT: the backend is draining or
+ * unknown. From success on the intent is renewed in the background until
+ * store_commit, store_abandon or store_forget. */
+enum err store_reserve(struct store *s, struct str bucket, struct str key, struct store_intent *i,
+                       struct error *e);
+
+/* The bytes must not stay: the intent becomes a row of the clean-up queue with
+ * that reason; its reservation becomes orphaned bytes. Also right when nothing
+ * was sent yet. If the database does not answer the intent is forgotten, and the
+ * reaper does the same later. */
+void store_abandon(struct store *s, const struct store_intent *i, const char *reason);
+
+/* Nothing ever reached the backend: intent and reservation just go. */
+void store_cancel(struct store *s, const struct store_intent *i);
+
+/* A new object version with one segment and one or more copies of it. */
+struct store_object {
+	struct str bucket, key;
+	char generation[ULID_SIZE];
+	uint64_t size;   /* plaintext */
+	struct str etag; /* without quotes */
+	struct str content_type;
+	struct str_pair *headers; /* Cache-Control, Content-Disposition, ... lower-case names */
+	size_t n_headers;
+	struct str_pair *metadata; /* without x-amz-meta-, lower case */
+	size_t n_metadata;
+	struct str sha256; /* lower-case hex of the plaintext, or empty */
+};
+
+struct store_conditions {
+	bool if_none_match_any; /* If-None-Match: * */
+	struct str if_match;    /* ETag without quotes, "*", or empty */
+};
+
+/* Makes the object current. All intents must be of this object; each becomes a
+ * copy. ERR_PRECONDITION, ERR_NOT_FOUND (If-Match on a missing key);
+ * ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has begun to
+ * drain: the caller abandons its intents and may start again. On
+ * ERR_DB_UNCERTAIN the caller must neither answer success nor delete the bytes:
+ * store_forget. *modified gets the version's time. */
+enum err store_commit(struct store *s, const struct store_object *o,
+                      const struct store_conditions *cond, const struct store_intent *intents,
+                      size_t n_intents, int64_t *modified, struct error *e);
+
+/* Stops renewing; the reaper will find out what became of it. */
+void store_forget(struct store *s, const struct store_intent *i);
+
+/* Removes the current version; its copies go to the clean-up queue (reason
+ * "object_deleted"). *existed tells whether
+ * there was one; deleting nothing is ERR_OK. */
+enum err store_delete(struct store *s, struct str bucket, struct str key,
+                      const struct store_conditions *cond, bool *existed, struct error *e);
+
+/* --- reading ------------------------------------------------------------- */
+
+struct store_copy {
+	struct str backend;
+	struct str backend_key;
+	uint64_t size; /* bytes on the backend */
+};
+
+struct store_segment {
+	int64_t id;
+	int number;                /* from 1 */
+	uint64_t size;             /* plaintext */
+	struct store_copy *copies; /* oldest first */
+	size_t n_copies;
+};
+
+struct store_version {
+	struct store_object o;
+	int64_t modified;               /* microseconds since 1970 */
+	struct store_segment *segments; /* in order; none when only the head was asked for */
+	size_t n_segments;
+};
+
+/* The current version of a key, with its copies when with_copies. ERR_NOT_FOUND. */
+enum err store_find(struct store *s, struct str bucket, struct str key, bool with_copies,
+                    struct arena *a, struct store_version *out, struct error *e);
+
+struct store_listed {
+	struct str key;
+	struct str etag;
+	uint64_t size;
+	int64_t modified;
+};
+
+/* Up to n keys in byte order with the prefix, greater than `after` (or equal
+ * when inclusive). Cost is independent of how far into the bucket `after` is. */
+enum err store_list(struct store *s, struct str bucket, struct str prefix, struct str after,
+                    bool inclusive, int n, struct arena *a, struct store_listed **out,
+                    size_t *n_out, struct error *e);
+
+/* --- space --------------------------------------------------------------- */
+
+struct store_space {
+	struct str backend;
+	uint64_t limit; /* 0: unlimited */
+	uint64_t used, reserved, orphaned;
+	uint64_t objects; /* copies */
+	bool draining;
+};
+/* All backends that the database knows. Exact. */
+enum err store_space(struct store *s, struct arena *a, struct store_space **out, size_t *n,
+                     struct error *e);
+/* The last known space, refreshed in the background about once a second while
+ * writes happen: a hint for placement; store_reserve is what decides. Returned
+ * array belongs to the store, valid until the caller waits. */
+const struct store_space *store_space_hint(struct store *s, size_t *n);
+
+/* --- clean-up queue ------------------------------------------------------ */
+
+#define STORE_CLEANUP_ATTEMPTS 10
+
+struct store_cleanup {
+	int64_t id;
+	struct str backend, backend_key, reason;
+	uint64_t size;
+	int attempts;
+	bool reclaimed; /* taken over from a claim older than the grace period */
+};
+
+/* Claims up to n due rows for this instance (FOR UPDATE SKIP LOCKED). */
+enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, struct arena *a,
+                             struct store_cleanup **out, size_t *n_out, struct error *e);
+/* The bytes are gone: row out, orphaned bytes given back, in one statement. */
+enum err store_cleanup_done(struct store *s, int64_t id, struct error *e);
+/* Try again after min(1 min * 2^attempts, 24 h); the tenth failure moves the
+ * row to cleanup_dlq (*dead), its bytes still counted as orphaned. */
+enum err store_cleanup_failed(struct store *s, const struct store_cleanup *c, const char *error,
+                              bool *dead, struct error *e);
+/* Gives back a claim without having tried (on shutdown). */
+enum err store_cleanup_release(struct store *s, int64_t id, struct error *e);
+
+struct store_depths {
+	uint64_t cleanup_queue, cleanup_dlq, intents;
+	int64_t next_cleanup; /* when the next row is due, wall clock; 0: none */
+};
+enum err store_depths(struct store *s, struct store_depths *out, struct error *e);
+
+/* --- intents left behind ------------------------------------------------- */
+
+/* Moves up to n intents that nobody has renewed for min_age to the clean-up
+ * queue (reason "intent_expired"). *moved counts them. */
+enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved, struct error *e);
+
+/* --- jobs ---------------------------------------------------------------- */
+
+/* Announces to all workerds that a job has something to do (NOTIFY s3o_jobs,
+ * payload = slug). Collected and sent a few milliseconds later; loses nothing
+ * that matters when the process dies, because of the ticker. */
+void store_wake(struct store *s, const char *slug);
+
+struct store_job_health {
+	struct str name;
+	int64_t last_success, last_failure; /* wall clock, 0: never */
+	struct str last_error;
+	uint64_t consecutive_failures;
+};
+enum err store_job_record(struct store *s, const char *name, bool ok, const char *error,
+                          struct error *e);
+enum err store_job_list(struct store *s, struct arena *a, struct store_job_health **out, size_t *n,
+                        struct error *e);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of store share.
+ *
+ *     store.c    life, renewal of intents     write.c    reserve ... commit, delete
+ *     read.c     find, list                   json.c     pairs as JSON
+ *     space.c    quotas                       cleanup.c  queue, reaper
+ *     jobs.c     waking, health               args.c     parameters of statements
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include "db/db.h"
+#include "rt/sync.h"
+#include "store/store.h"
+
+/* --- args.c ---------------------------------------------------------------- */
+
+/* Parameters of one statement, in order. Strings are not copied. */
+struct args {
+	struct db_param p[QUERY_PARAMS_MAX];
+	char numbers[QUERY_PARAMS_MAX][24]; /* an int64_t as text */
+	int n;
+};
+void arg_str(struct args *a, struct str s);
+void arg_text(struct args *a, const char *s);
+void arg_i64(struct args *a, int64_t v);
+void arg_bool(struct args *a, bool v);
+void arg_null(struct args *a);
+/* One of the slots in which a backend is counted, at random. */
+void arg_slot(struct args *a);
+
+/* --- json.c ---------------------------------------------------------------- */
+
+struct buf;
+/* {"name":"value",...}; ERR_INVALID when something is not UTF-8. */
+enum err json_from_pairs(const struct str_pair *pairs, size_t n, struct buf *out, struct error *e);
+/* Members that are strings; anything else gives none. */
+void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size_t *n);
+
+/* --- the store ------------------------------------------------------------- */
+
+#define WAKE_SLUGS_MAX 16 /* distinct jobs woken within a few milliseconds */
+#define WAKE_SLUG_SIZE 32
+
+struct store {
+	struct db *db;
+	char *instance;
+	struct wait_group tasks;
+	struct task *renewer;
+	bool closing;
+
+	int64_t renew_interval;
+	char (*live)[STORE_INTENT_SIZE]; /* intents to be renewed */
+	size_t n_live, cap_live;
+
+	char wakes[WAKE_SLUGS_MAX][WAKE_SLUG_SIZE];
+	size_t n_wakes;
+	bool waking; /* a task is about to send them */
+
+	struct arena *hint_arena;
+	struct store_space *hint;
+	size_t n_hint;
+	int64_t hint_time; /* when it was last asked for */
+	bool hinting;
+};
+
+void live_add(struct store *s, const char *intent);
+void live_remove(struct store *s, const char *intent);
+
+/* Starts the first refresh. */
+void space_refresh(struct store *s);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reserve, commit, abandon, cancel, delete. Once a statement has been sent its
+ * outcome matters more than the client's patience, so the calls are shielded from
+ * cancellation; the database's timeout bounds them.
+ */
+#include "store/store_private.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "rt/task.h"
+
+static enum err exec_shielded(struct store *s, enum query q, const struct args *a,
+                              struct db_result **res, struct error *e)
+{
+	task_shield();
+	enum err r = db_exec(s->db, q, a->p, res, e);
+	task_unshield();
+	return r;
+}
+
+/* --- reserve ---------------------------------------------------------------- */
+
+static enum err reserve_error(struct str status, const struct store_intent *i, struct error *e)
+{
+	if (str_eq(status, STR("no_space")))
+		return err_set(e, ERR_NO_SPACE, "no space on backend %s", i->backend);
+	return err_set(e, ERR_CONFLICT, "backend %s is %.*s", i->backend, STR_FMT(status));
+}
+
+/* *again: the slot that was asked has not enough; all together might. */
+static enum err reserve_once(struct store *s, struct str bucket, struct str key,
+                             const struct store_intent *i, bool spread, bool *again,
+                             struct error *e)
+{
+	struct args a = {0};
+	struct db_result *res = NULL;
+	arg_text(&a, i->id);
+	arg_str(&a, bucket);
+	arg_str(&a, key);
+	arg_text(&a, i->backend);
+	arg_str(&a, i->backend_key);
+	arg_i64(&a, (int64_t)i->size);
+	arg_slot(&a);
+	arg_text(&a, s->instance);
+	arg_bool(&a, spread);
+	enum err r = exec_shielded(s, Q_RESERVE, &a, &res, e);
+	if (r == ERR_OK) {
+		struct str status = db_str(res, 0, RESERVE_STATUS);
+		*again = str_eq(status, STR("spread"));
+		if (!*again && !str_eq(status, STR("ok")))
+			r = reserve_error(status, i, e);
+	}
+	db_result_free(&res);
+	return r;
+}
+
+enum err store_reserve(struct store *s, struct str bucket, struct str key, struct store_intent *i,
+                       struct error *e)
+{
+	bool again = false;
+	if (task_is_cancelled())
+		return err_set(e, ERR_CANCELED, "cancelled");
+	ulid_new(i->id);
+	enum err r = reserve_once(s, bucket, key, i, false, &again, e);
+	if (r == ERR_OK && again)
+		r = reserve_once(s, bucket, key, i, true, &again, e);
+	if (r == ERR_OK)
+		live_add(s, i->id);
+	return r;
+}
+
+/* --- giving up -------------------------------------------------------------- */
+
+static void not_ended(const struct store_intent *i, const struct error *e)
+{
+	log_warn("store", "intent left to the reaper", LOG_STR("intent_id", i->id),
+	         LOG_STR("backend", i->backend), LOG_STR("error", e->text));
+}
+
+void store_abandon(struct store *s, const struct store_intent *i, const char *reason)
+{
+	struct args a = {0};
+	struct db_result *res = NULL;
+	struct error e;
+	live_remove(s, i->id);
+	arg_text(&a, i->id);
+	arg_text(&a, reason);
+	if (exec_shielded(s, Q_ABANDON, &a, &res, &e) != ERR_OK)
+		not_ended(i, &e);
+	else if (db_bool(res, 0, ABANDON_QUEUED))
+		store_wake(s, "cleanup_queue");
+	db_result_free(&res);
+}
+
+void store_cancel(struct store *s, const struct store_intent *i)
+{
+	struct args a = {0};
+	struct db_result *res = NULL;
+	struct error e;
+	live_remove(s, i->id);
+	arg_text(&a, i->id);
+	if (exec_shielded(s, Q_CANCEL, &a, &res, &e) != ERR_OK)
+		not_ended(i, &e);
+	db_result_free(&res);
+}
+
+void store_forget(struct store *s, const struct store_intent *i)
+{
+	live_remove(s, i->id);
+}
+
+/* --- commit ----------------------------------------------------------------- */
+
+static enum err status_error(struct str status, struct error *e)
+{
+	if (str_eq(status, STR("precondition")))
+		return err_set(e, ERR_PRECONDITION, "a condition does not hold");
+	if (str_eq(status, STR("not_found")))
+		return err_set(e, ERR_NOT_FOUND, "no such key");
+	return err_set(e, ERR_CONFLICT, "%.*s", STR_FMT(status));
+}
+
+static void arg_json(struct args *a, const struct buf *json)
+{
+	if (json->n)
+		arg_str(a, buf_str(json));
+	else
+		arg_null(a);
+}
+
+static void arg_intents(struct args *a, struct buf *ids, const struct store_intent *i, size_t n)
+{
+	buf_add_char(ids, '{');
+	for (size_t k = 0; k < n; k++)
+		buf_printf(ids, "%s%s", k ? "," : "", i[k].id);
+	buf_add_char(ids, '}');
+	arg_str(a, buf_str(ids));
+}
+
+static enum err commit(struct store *s, const struct args *a, int64_t *modified, struct error *e)
+{
+	struct db_result *res = NULL;
+	enum err r = exec_shielded(s, Q_COMMIT, a, &res, e);
+	if (r != ERR_OK)
+		return r;
+	struct str status = db_str(res, 0, COMMIT_STATUS);
+	if (str_eq(status, STR("ok"))) {
+		*modified = db_wall(res, 0, COMMIT_MODIFIED);
+		if (db_i64(res, 0, COMMIT_QUEUED) > 0)
+			store_wake(s, "cleanup_queue");
+	} else {
+		r = status_error(status, e);
+	}
+	db_result_free(&res);
+	return r;
+}
+
+static enum err encode_pairs(const struct store_object *o, struct buf *headers,
+                             struct buf *metadata, struct error *e)
+{
+	enum err r = ERR_OK;
+	if (o->n_headers)
+		r = json_from_pairs(o->headers, o->n_headers, headers, e);
+	if (r == ERR_OK && o->n_metadata)
+		r = json_from_pairs(o->metadata, o->n_metadata, metadata, e);
+	return r;
+}
+
+enum err store_commit(struct store *s, const struct store_object *o,
+                      const struct store_conditions *cond, const struct store_intent *intents,
+                      size_t n_intents, int64_t *modified, struct error *e)
+{
+	BUF_AUTO headers = {0};
+	BUF_AUTO metadata = {0};
+	BUF_AUTO ids = {0};
+	struct args a = {0};
+	enum err r = encode_pairs(o, &headers, &metadata, e);
+	if (r != ERR_OK)
+		return r;
+	arg_str(&a, o->bucket);
+	arg_str(&a, o->key);
+	arg_text(&a, o->generation);
+	arg_i64(&a, (int64_t)o->size);
+	arg_str(&a, o->etag);
+	arg_str(&a, o->content_type);
+	arg_json(&a, &headers);
+	arg_json(&a, &metadata);
+	if (o->sha256.n)
+		arg_str(&a, o->sha256);
+	else
+		arg_null(&a);
+	arg_bool(&a, cond->if_none_match_any);
+	arg_str(&a, cond->if_match);
+	arg_intents(&a, &ids, intents, n_intents);
+	r = commit(s, &a, modified, e);
+	for (size_t i = 0; r == ERR_OK && i < n_intents; i++)
+		live_remove(s, intents[i].id);
+	return r;
+}
+
+/* --- delete ----------------------------------------------------------------- */
+
+enum err store_delete(struct store *s, struct str bucket, struct str key,
+                      const struct store_conditions *cond, bool *existed, struct error *e)
+{
+	struct args a = {0};
+	struct db_result *res = NULL;
+	*existed = false;
+	arg_str(&a, bucket);
+	arg_str(&a, key);
+	arg_str(&a, cond->if_match);
+	arg_slot(&a);
+	enum err r = exec_shielded(s, Q_DELETE, &a, &res, e);
+	if (r != ERR_OK)
+		return r;
+	struct str status = db_str(res, 0, DELETE_STATUS);
+	*existed = str_eq(status, STR("ok"));
+	if (!*existed && !str_eq(status, STR("absent")))
+		r = status_error(status, e);
+	if (db_i64(res, 0, DELETE_QUEUED) > 0)
+		store_wake(s, "cleanup_queue");
+	db_result_free(&res);
+	return r;
+}

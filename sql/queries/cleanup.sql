@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The clean-up queue, and the intents that end there.
+
+-- RETURNING shows new values, so whether a claim was taken over is read before.
+-- name: cleanup_claim
+-- columns: id backend backend_key reason size attempts reclaimed
+WITH due AS (
+	SELECT id, claimed_at IS NOT NULL AS reclaimed FROM cleanup_queue
+	WHERE attempts < 10 AND next_retry <= now()
+	  AND (claimed_at IS NULL OR claimed_at < now() - $3::BIGINT * interval '1 microsecond')
+	ORDER BY next_retry, id LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE cleanup_queue q SET claimed_at = now(), claimed_by = $1
+FROM due WHERE q.id = due.id
+RETURNING q.id, q.backend_name AS backend, q.object_key AS backend_key, q.reason,
+	q.size_bytes AS size, q.attempts, due.reclaimed;
+
+-- name: cleanup_done
+-- columns: done
+SELECT s3o_cleanup_done($1, $2) AS done;
+
+-- name: cleanup_failed
+-- columns: status
+SELECT s3o_cleanup_failed($1, $2, $3) AS status;
+
+-- name: cleanup_release
+UPDATE cleanup_queue SET claimed_at = NULL, claimed_by = NULL
+WHERE id = $1 AND claimed_by = $2;
+
+-- name: reap
+-- columns: moved
+SELECT s3o_reap($1, $2, $3) AS moved;
+
+-- name: depths :read
+-- columns: queue dlq intents next_cleanup
+SELECT (SELECT count(*) FROM cleanup_queue WHERE attempts < 10) AS queue,
+       (SELECT count(*) FROM cleanup_dlq) AS dlq,
+       (SELECT count(*) FROM pending_objects) AS intents,
+       (SELECT s3o_micros(min(next_retry)) FROM cleanup_queue
+        WHERE attempts < 10 AND claimed_at IS NULL) AS next_cleanup;

@@ -1,0 +1,76 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Objects: writing, finding, listing.
+
+-- name: reserve
+-- columns: status
+SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9) AS status;
+
+-- name: commit
+-- columns: status modified queued
+SELECT status, modified, queued
+FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: abandon
+-- columns: queued
+SELECT s3o_abandon($1, $2) AS queued;
+
+-- name: cancel
+-- columns: done
+SELECT s3o_cancel($1) AS done;
+
+-- name: delete
+-- columns: status queued
+SELECT status, queued FROM s3o_delete($1, $2, $3, $4);
+
+-- Intents that are just being ended are locked: they need no renewal, and
+-- waiting for them in another order than the commit's would be a deadlock.
+-- name: renew
+WITH mine AS (
+	SELECT intent_id FROM pending_objects WHERE intent_id = ANY ($1)
+	ORDER BY intent_id FOR UPDATE SKIP LOCKED
+)
+UPDATE pending_objects p SET renewed_at = now() FROM mine WHERE p.intent_id = mine.intent_id;
+
+-- name: find_head :read
+-- columns: generation size etag content_type headers metadata sha256 modified
+SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
+       content_hash AS sha256, s3o_micros(created_at) AS modified
+FROM object_versions
+WHERE bucket = $1 AND object_name = $2 AND is_latest AND NOT is_delete_marker;
+
+-- The first row is the version, the others are the copies of its segments in
+-- order. One statement, so that a version never meets the copies of another one.
+-- name: find_copies :read
+-- columns: generation size etag content_type headers metadata sha256 modified segment_id segment_number segment_size backend backend_key copy_size
+WITH v AS MATERIALIZED (
+	SELECT * FROM object_versions
+	WHERE bucket = $1 AND object_name = $2 AND is_latest AND NOT is_delete_marker
+)
+SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
+       content_hash AS sha256, s3o_micros(created_at) AS modified, NULL::BIGINT AS segment_id,
+       NULL::INT AS segment_number, NULL::BIGINT AS segment_size, NULL AS backend,
+       NULL AS backend_key, NULL::BIGINT AS copy_size, NULL::TIMESTAMPTZ AS copied_at
+FROM v
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.segment_id, s.segment_number,
+       s.size_bytes, l.backend_name, l.backend_key, l.size_bytes, l.created_at
+FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
+	AND s.generation = v.generation
+LEFT JOIN object_locations l ON l.segment_id = s.segment_id
+ORDER BY segment_number NULLS FIRST, copied_at, backend;
+
+-- name: list :read
+-- columns: key size etag modified
+SELECT object_name AS key, size_bytes AS size, etag, s3o_micros(created_at) AS modified
+FROM object_versions
+WHERE bucket = $1 AND is_latest AND NOT is_delete_marker AND object_name >= $2
+ORDER BY object_name LIMIT $3;
+
+-- name: list_until :read
+-- columns: key size etag modified
+SELECT object_name AS key, size_bytes AS size, etag, s3o_micros(created_at) AS modified
+FROM object_versions
+WHERE bucket = $1 AND is_latest AND NOT is_delete_marker AND object_name >= $2
+  AND object_name < $4
+ORDER BY object_name LIMIT $3;

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A private PostgreSQL server for one test program, in a new folder under /tmp.
+ * It ends with the program, however that ends. Each test makes databases of its
+ * own in it:
+ *
+ *     int main(void) { pg_start(); ... }
+ *     START_TEST(x) { const char *db = pg_database("x"); ... pg_text(db, "SELECT 1") ... }
+ *
+ * As root the server runs as user postgres, because it refuses root.
+ */
+#ifndef PG_FIXTURE_H
+#define PG_FIXTURE_H
+
+#include <assert.h>
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <grp.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "db/migrate.h"
+#include "rt/task.h"
+
+#define PG_MAYBE __attribute__((unused))
+
+static struct {
+	char folder[64];
+	char bin[128];
+	pid_t owner;                 /* the test program, not its forked tests */
+	int commands[2], answers[2]; /* pipes to and from the keeper */
+} pg;
+
+static void pg_become_user(void)
+{
+	if (geteuid() != 0)
+		return;
+	const struct passwd *p = getpwnam("postgres");
+	if (!p || initgroups(p->pw_name, p->pw_gid) || setgid(p->pw_gid) || setuid(p->pw_uid))
+		_exit(125);
+}
+
+static pid_t pg_spawn(const char *const *argv)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	int null = open("/dev/null", O_RDWR);
+	dup2(null, 0);
+	dup2(null, 1);
+	if (!getenv("PG_FIXTURE_LOG"))
+		dup2(null, 2);
+	pg_become_user();
+	prctl(PR_SET_PDEATHSIG, SIGQUIT);
+	setsid();
+	execv(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+static void pg_run(const char *const *argv)
+{
+	int status;
+	pid_t pid = pg_spawn(argv);
+	if (waitpid(pid, &status, 0) != pid || status != 0) {
+		fprintf(stderr, "%s failed\n", argv[0]);
+		abort();
+	}
+}
+
+static const char *pg_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *pg_print(const char *fmt, ...)
+{
+	static char lines[16][512]; /* the last 16 stay valid */
+	static unsigned next;
+	char *line = lines[next++ % 16];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof lines[0], fmt, ap);
+	va_end(ap);
+	return line;
+}
+
+static const char *pg_conninfo(const char *database)
+{
+	return pg_print("host=%s dbname=%s user=s3orch", pg.folder, database);
+}
+
+/* --- the keeper: a process whose child the server is, whoever restarts it ------ */
+
+static pid_t pg_launch(void)
+{
+	const char *const argv[] = {pg_print("%s/postgres", pg.bin),
+	                            "-D",
+	                            pg_print("%s/data", pg.folder),
+	                            "-k",
+	                            pg.folder,
+	                            "--listen_addresses=",
+	                            "--fsync=off",
+	                            "--max_connections=200",
+	                            NULL};
+	return pg_spawn(argv);
+}
+
+/* A command is a signal for the server, or 0 to start it; answered when done. */
+static _Noreturn void pg_keep(int commands, int answers)
+{
+	pid_t server = 0;
+	char c;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	while (read(commands, &c, 1) == 1) {
+		int status;
+		if (c == 0)
+			server = pg_launch();
+		else if (kill(server, c) == 0)
+			waitpid(server, &status, 0);
+		if (write(answers, &c, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static void pg_command(int sig)
+{
+	char c = (char)sig;
+	if (write(pg.commands[1], &c, 1) != 1 || read(pg.answers[0], &c, 1) != 1)
+		abort();
+}
+
+/* Ends it with the signal: SIGINT fast, SIGQUIT as after a crash. */
+static void pg_stop_server(int sig)
+{
+	pg_command(sig);
+}
+
+static void pg_start_server(void)
+{
+	pg_command(0);
+	while (PQping(pg_conninfo("postgres")) != PQPING_OK)
+		usleep(5000);
+}
+
+static void pg_end(void)
+{
+	if (getpid() != pg.owner)
+		return;
+	int status;
+	pg_stop_server(SIGQUIT);
+	const char *const rm[] = {"/bin/rm", "-rf", pg.folder, NULL};
+	if (fork() == 0) {
+		execv(rm[0], (char *const *)rm);
+		_exit(127);
+	}
+	wait(&status);
+}
+
+PG_MAYBE static void pg_start(void)
+{
+	glob_t g;
+	if (glob("/usr/lib/postgresql/*/bin", 0, NULL, &g) != 0) {
+		fprintf(stderr, "PostgreSQL is not installed\n");
+		exit(1);
+	}
+	snprintf(pg.bin, sizeof pg.bin, "%s", g.gl_pathv[g.gl_pathc - 1]);
+	globfree(&g);
+	snprintf(pg.folder, sizeof pg.folder, "/tmp/s3o-unit-pg-XXXXXX");
+	const struct passwd *p = getpwnam("postgres");
+	if (!mkdtemp(pg.folder) || (geteuid() == 0 && chown(pg.folder, p->pw_uid, p->pw_gid) != 0))
+		abort();
+	const char *const initdb[] = {pg_print("%s/initdb", pg.bin),
+	                              "--auth=trust",
+	                              "--encoding=UTF8",
+	                              "--locale=C",
+	                              "--username=s3orch",
+	                              "--no-sync",
+	                              "-D",
+	                              pg_print("%s/data", pg.folder),
+	                              NULL};
+	pg_run(initdb);
+	pg.owner = getpid();
+	if (pipe2(pg.commands, O_CLOEXEC) != 0 || pipe2(pg.answers, O_CLOEXEC) != 0)
+		abort();
+	if (fork() == 0)
+		pg_keep(pg.commands[0], pg.answers[1]);
+	atexit(pg_end);
+	pg_start_server();
+}
+
+/* --- SQL, blocking ------------------------------------------------------------ */
+
+/* The first value of the result, "" when there is none. Valid for 16 more calls. */
+static const char *pg_text(const char *conninfo, const char *sql)
+{
+	PGconn *c = PQconnectdb(conninfo);
+	PGresult *r = PQexec(c, sql);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK)
+		ck_abort_msg("%s: %s", sql, PQerrorMessage(c));
+	const char *text =
+		pg_print("%s", PQntuples(r) > 0 && PQnfields(r) > 0 ? PQgetvalue(r, 0, 0) : "");
+	PQclear(r);
+	PQfinish(c);
+	return text;
+}
+
+PG_MAYBE static long long pg_number(const char *conninfo, const char *sql)
+{
+	return atoll(pg_text(conninfo, sql));
+}
+
+/* Its connection string, which stays valid. */
+PG_MAYBE static const char *pg_empty_database(const char *name)
+{
+	static char kept[32][256];
+	static unsigned n;
+	assert(n < 32);
+	pg_text(pg_conninfo("postgres"), pg_print("CREATE DATABASE %s TEMPLATE template0", name));
+	snprintf(kept[n], sizeof kept[n], "%s", pg_conninfo(name));
+	return kept[n++];
+}
+
+/* A database with the schema. */
+PG_MAYBE static const char *pg_database(const char *name)
+{
+	struct migrate_result m;
+	struct error e;
+	const char *conninfo = pg_empty_database(name);
+	ck_assert_msg(migrate_run(conninfo, &m, &e) == ERR_OK, "%s", e.text);
+	return conninfo;
+}
+
+/* --- tasks ---------------------------------------------------------------------- */
+
+struct pg_task {
+	void (*fn)(const char *conninfo);
+	const char *conninfo;
+};
+
+static void pg_run_task(void *arg)
+{
+	struct pg_task *t = arg;
+	t->fn(t->conninfo);
+	rt_stop();
+}
+
+/* Runs fn in a task of a loop of its own until nothing is left. */
+PG_MAYBE static void pg_in_task(void (*fn)(const char *conninfo), const char *conninfo)
+{
+	struct pg_task t = {fn, conninfo};
+	rt_init();
+	task_spawn("test", pg_run_task, &t);
+	rt_run();
+	rt_deinit();
+}
+
+/* Waits in a task for a condition, 20 s at most. */
+#define pg_until(condition)                                                                        \
+	do {                                                                                       \
+		for (int pg_i_ = 0; !(condition); pg_i_++) {                                       \
+			ck_assert_msg(pg_i_ < 4000, "waited in vain: " #condition);                \
+			task_sleep(5000);                                                          \
+		}                                                                                  \
+	} while (0)
+
+/* --- the suite -------------------------------------------------------------------- */
+
+PG_MAYBE static int pg_run_suite(Suite *s)
+{
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
+
+#endif

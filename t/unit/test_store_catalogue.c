@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every outcome of every call of the catalogue that writes, finds or lists, on a
+ * real database; after each the invariants are checked.
+ */
+#include "store_fixture.h"
+
+#define TEST(name)                                                                                 \
+	START_TEST(test_##name)                                                                    \
+	{                                                                                          \
+		const char *db = pg_database(#name);                                               \
+		sf_sync(db);                                                                       \
+		pg_in_task(name, db);                                                              \
+		sf_check(db);                                                                      \
+	}                                                                                          \
+	END_TEST
+
+/* --- writing ----------------------------------------------------------------------- */
+
+static void write_and_find(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i[2];
+	struct store_version v;
+	int64_t modified = 0;
+	sf_open(&f, conninfo, "one");
+	ck_assert_str_eq(store_instance(f.s), "one");
+	ck_assert(store_is_healthy(f.s));
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_NOT_FOUND);
+
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 100, &i[0]), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "u", 110, &i[1]), ERR_OK);
+	sf_assert_space(&f, "a", 0, 100, 0);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_NOT_FOUND);
+
+	struct store_object o = sf_object("k", 90);
+	struct str_pair headers[] = {{STR("cache-control"), STR("no-cache, \"x\"")}};
+	struct str_pair metadata[] = {{STR("name"), STR("J\xc3\xbcrgen \\ \"quoted\"")},
+	                              {STR("empty"), STR("")}};
+	struct store_conditions none = {0};
+	o.headers = headers;
+	o.n_headers = 1;
+	o.metadata = metadata;
+	o.n_metadata = 2;
+	o.sha256 = STR("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	ck_assert_int_eq(store_commit(f.s, &o, &none, i, 2, &modified, &f.e), ERR_OK);
+	sf_assert_space(&f, "a", 100, 0, 0);
+	sf_assert_space(&f, "u", 110, 0, 0);
+	ck_assert_uint_eq(sf_space(&f, "a").objects, 1);
+	ck_assert_uint_eq(sf_space(&f, "a").limit, 1000);
+	ck_assert_uint_eq(sf_space(&f, "u").limit, 0);
+
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_OK);
+	ck_assert_str_eq(v.o.generation, o.generation);
+	ck_assert_uint_eq(v.o.size, 90);
+	ck_assert(str_eq(v.o.key, STR("k")) && str_eq(v.o.bucket, STR("bk")));
+	ck_assert(str_eq(v.o.etag, o.etag));
+	ck_assert(str_eq(v.o.content_type, STR("text/plain")));
+	ck_assert(str_eq(v.o.sha256, o.sha256));
+	ck_assert_uint_eq(v.o.n_headers, 1);
+	ck_assert(str_eq(v.o.headers[0].name, headers[0].name));
+	ck_assert(str_eq(v.o.headers[0].value, headers[0].value));
+	ck_assert_uint_eq(v.o.n_metadata, 2);
+	for (size_t k = 0; k < 2; k++)
+		ck_assert(str_eq(v.o.metadata[k].value,
+		                 v.o.metadata[k].name.n == 4 ? metadata[0].value : STR("")));
+	ck_assert_int_eq(v.modified, modified);
+	ck_assert(clock_wall() - modified < 60 * CLOCK_SEC && clock_wall() > modified - CLOCK_SEC);
+	ck_assert_uint_eq(v.n_segments, 1);
+	ck_assert_int_eq(v.segments[0].number, 1);
+	ck_assert_uint_eq(v.segments[0].size, 90);
+	ck_assert_uint_eq(v.segments[0].n_copies, 2);
+	ck_assert(str_eq(v.segments[0].copies[0].backend, STR("a")));
+	ck_assert(str_eq(v.segments[0].copies[0].backend_key, i[0].backend_key));
+	ck_assert_uint_eq(v.segments[0].copies[1].size, 110);
+
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_OK);
+	ck_assert_uint_eq(v.n_segments, 0);
+	ck_assert_uint_eq(v.o.n_metadata, 2);
+	ck_assert_int_eq(store_find(f.s, STR("other"), STR("k"), false, f.a, &v, &f.e),
+	                 ERR_NOT_FOUND);
+	sf_close(&f);
+}
+TEST(write_and_find)
+
+static void overwrite(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v1, v2;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_put(&f, "k", "a", 1000), ERR_OK); /* exactly full */
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v1, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_put(&f, "k", "b", 300), ERR_OK);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v2, &f.e), ERR_OK);
+	ck_assert(str_eq(v2.segments[0].copies[0].backend, STR("b")));
+	ck_assert_int_gt(v2.modified, v1.modified);
+	sf_assert_space(&f, "a", 0, 0, 1000);
+	sf_assert_space(&f, "b", 300, 0, 0);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM object_versions"), 1);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"),
+	                 "overwrite_displaced");
+	/* Orphaned bytes are not free before they are gone. */
+	ck_assert_int_eq(sf_put(&f, "x", "a", 1), ERR_NO_SPACE);
+
+	/* A key's time goes forward even when the clock has gone back. */
+	pg_text(conninfo, "UPDATE object_versions SET created_at = now() + interval '1 hour'");
+	int64_t later = pg_number(conninfo, "SELECT s3o_micros(created_at) FROM object_versions");
+	ck_assert_int_eq(sf_put(&f, "k", "b", 200), ERR_OK);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v2, &f.e), ERR_OK);
+	ck_assert_int_eq(v2.modified, later + 1);
+	sf_close(&f);
+}
+TEST(overwrite)
+
+/* Exact at the byte, wherever in the slots the free bytes lie. */
+static void quota(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i[12];
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1001, &i[0]), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", (uint64_t)1 << 62, &i[0]), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1000, &i[0]), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[1]), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 0, &i[1]), ERR_OK);
+	store_cancel(f.s, &i[0]);
+	store_cancel(f.s, &i[1]);
+	sf_assert_space(&f, "a", 0, 0, 0);
+	for (int k = 0; k < 10; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", k < 9 ? 111 : 1, &i[k]), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[10]), ERR_NO_SPACE);
+	sf_check(conninfo);
+	for (int k = 0; k < 10; k++)
+		store_cancel(f.s, &i[k]);
+	ck_assert_int_eq(sf_reserve(&f, "k", "u", (uint64_t)1 << 50, &i[0]), ERR_OK);
+	sf_assert_space(&f, "u", 0, (uint64_t)1 << 50, 0);
+	store_cancel(f.s, &i[0]);
+	sf_close(&f);
+}
+TEST(quota)
+
+static void limits_change(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_put(&f, "k", "a", 600), ERR_OK);
+	sf_backends[0].quota_bytes = 500; /* below what is stored */
+	sf_sync(conninfo);
+	sf_check(conninfo);
+	ck_assert_uint_eq(sf_space(&f, "a").limit, 500);
+	ck_assert_int_eq(sf_reserve(&f, "x", "a", 1, &i), ERR_NO_SPACE);
+	/* 550 bytes go, 50 more stay as before: the debt of 100 is paid first. */
+	ck_assert_int_eq(sf_put(&f, "y", "u", 1), ERR_OK);
+	bool existed;
+	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	struct store_cleanup *rows;
+	size_t n;
+	ck_assert_int_eq(store_cleanup_claim(f.s, 10, 0, f.a, &rows, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(store_cleanup_done(f.s, rows[0].id, &f.e), ERR_OK);
+	sf_check(conninfo);
+	ck_assert_int_eq(sf_reserve(&f, "x", "a", 501, &i), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_reserve(&f, "x", "a", 500, &i), ERR_OK);
+	sf_backends[0].quota_bytes = 0;
+	sf_sync(conninfo);
+	sf_check(conninfo);
+	ck_assert_int_eq(sf_put(&f, "z", "a", 10000), ERR_OK);
+	sf_backends[0].quota_bytes = 20000;
+	sf_sync(conninfo);
+	sf_check(conninfo);
+	ck_assert_int_eq(sf_put(&f, "z2", "a", 9501), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_put(&f, "z2", "a", 9500), ERR_OK);
+	sf_close(&f);
+}
+TEST(limits_change)
+
+static void conditions(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	struct store_conditions fresh = {.if_none_match_any = true};
+	struct store_conditions any = {.if_match = STR("*")};
+	struct store_conditions other = {.if_match = STR("0000")};
+	struct store_conditions same = {.if_match = STR("d41d8cd98f00b204e9800998ecf8427e")};
+	bool existed;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &any), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &same), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &fresh), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &fresh), ERR_PRECONDITION);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &other), ERR_PRECONDITION);
+	sf_assert_space(&f, "a", 10, 10, 0);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &same), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &any), ERR_OK);
+
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &other, &existed, &f.e),
+	                 ERR_PRECONDITION);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("none"), &any, &existed, &f.e),
+	                 ERR_NOT_FOUND);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &same, &existed, &f.e), ERR_OK);
+	ck_assert(existed);
+	sf_close(&f);
+}
+TEST(conditions)
+
+static void refused_commits(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i[2];
+	sf_open(&f, conninfo, "one");
+	/* Of another key. */
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i[0]), ERR_OK);
+	ck_assert_int_eq(sf_commit(&f, "other", i, 1, NULL), ERR_CONFLICT);
+	/* One of two is gone. */
+	ck_assert_int_eq(sf_reserve(&f, "k", "b", 10, &i[1]), ERR_OK);
+	store_abandon(f.s, &i[1], "test");
+	ck_assert_int_eq(sf_commit(&f, "k", i, 2, NULL), ERR_CONFLICT);
+	sf_assert_space(&f, "a", 0, 10, 0);
+	sf_assert_space(&f, "b", 0, 0, 10);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "test");
+	store_abandon(f.s, &i[1], "again"); /* nothing more happens */
+	store_cancel(f.s, &i[1]);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue"), 1);
+	/* Begun to drain since. */
+	pg_text(conninfo, "INSERT INTO backend_drains (backend_name) VALUES ('a')");
+	ck_assert_int_eq(sf_commit(&f, "k", i, 1, NULL), ERR_CONFLICT);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i[1]), ERR_CONFLICT);
+	ck_assert(sf_space(&f, "a").draining && !sf_space(&f, "b").draining);
+	pg_text(conninfo, "UPDATE backend_drains SET state = 'failed'");
+	ck_assert_int_eq(sf_commit(&f, "k", i, 1, NULL), ERR_OK);
+	/* Already committed. */
+	ck_assert_int_eq(sf_commit(&f, "k", i, 1, NULL), ERR_CONFLICT);
+	ck_assert_int_eq(sf_reserve(&f, "k", "nowhere", 10, &i[0]), ERR_CONFLICT);
+	/* Metadata that JSON cannot hold. */
+	struct store_object o = sf_object("k", 1);
+	struct str_pair bad = {STR("n"), STR("\xff")};
+	struct store_conditions none = {0};
+	int64_t modified;
+	o.metadata = &bad;
+	o.n_metadata = 1;
+	ck_assert_int_eq(store_commit(f.s, &o, &none, i, 1, &modified, &f.e), ERR_INVALID);
+	sf_close(&f);
+}
+TEST(refused_commits)
+
+static void deletes(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v;
+	bool existed = true;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	ck_assert(!existed);
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	ck_assert(existed);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_NOT_FOUND);
+	sf_assert_space(&f, "a", 0, 0, 10);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "object_deleted");
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM segments"), 0);
+	sf_close(&f);
+}
+TEST(deletes)
+
+/* --- many at once --------------------------------------------------------------------- */
+
+struct race {
+	struct sf *f;
+	int won, lost, other;
+};
+
+static void race_one(void *arg)
+{
+	struct race *r = arg;
+	struct store_intent i;
+	struct store_conditions fresh = {.if_none_match_any = true};
+	ck_assert_int_eq(sf_reserve(r->f, "race", "u", 10, &i), ERR_OK);
+	enum err rc = sf_commit(r->f, "race", &i, 1, &fresh);
+	if (rc == ERR_OK)
+		r->won++;
+	else if (rc == ERR_PRECONDITION)
+		r->lost++;
+	else
+		r->other++;
+	if (rc != ERR_OK)
+		store_abandon(r->f->s, &i, "lost");
+}
+
+static void one_winner(const char *conninfo)
+{
+	struct sf f;
+	struct race r = {.f = &f};
+	struct wait_group g = {0};
+	sf_open(&f, conninfo, "one");
+	for (int k = 0; k < 50; k++)
+		wait_group_spawn(&g, "race", race_one, &r, NULL);
+	wait_group_wait(&g, 0);
+	ck_assert_int_eq(r.won, 1);
+	ck_assert_int_eq(r.lost, 49);
+	sf_assert_space(&f, "u", 10, 0, 490);
+	sf_close(&f);
+}
+TEST(one_winner)
+
+/* --- listing ---------------------------------------------------------------------------- */
+
+static void expect_list(struct sf *f, const char *prefix, const char *after, bool inclusive, int n,
+                        const char *expected)
+{
+	struct store_listed *rows;
+	size_t count;
+	struct buf b = {0};
+	ck_assert_int_eq(store_list(f->s, STR("bk"), str_of(prefix), str_of(after), inclusive, n,
+	                            f->a, &rows, &count, &f->e),
+	                 ERR_OK);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&b, "%s%.*s", i ? " " : "", STR_FMT(rows[i].key));
+	buf_add_char(&b, '\0');
+	ck_assert_str_eq(b.p, expected);
+	if (count > 0) {
+		ck_assert_uint_eq(rows[0].size, 7);
+		ck_assert(rows[0].etag.n == 32 && rows[0].modified > 0);
+	}
+	buf_free(&b);
+}
+
+static void lists(const char *conninfo)
+{
+	struct sf f;
+	const char *keys[] = {"a",  "a/",    "a/b", "a/b/c",           "a0", "B", "\xc3\xa9",
+	                      "_x", "%like", "b",   "\xf4\x8f\xbf\xbf"};
+	struct store_listed *rows;
+	size_t n;
+	sf_open(&f, conninfo, "one");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		ck_assert_int_eq(sf_put(&f, keys[i], "u", 7), ERR_OK);
+	expect_list(&f, "", "", false, 100,
+	            "%like B _x a a/ a/b a/b/c a0 b \xc3\xa9 \xf4\x8f\xbf\xbf");
+	expect_list(&f, "", "", false, 2, "%like B");
+	expect_list(&f, "", "B", false, 2, "_x a");
+	expect_list(&f, "", "B", true, 2, "B _x");
+	expect_list(&f, "a/", "", false, 10, "a/ a/b a/b/c");
+	expect_list(&f, "a/", "a/", false, 10, "a/b a/b/c");
+	expect_list(&f, "a/", "a/b/zzz", false, 10, "");
+	expect_list(&f, "a/", "Z", false, 10, "a/ a/b a/b/c"); /* before the prefix */
+	expect_list(&f, "a/", "b", false, 10, "");             /* behind it */
+	expect_list(&f, "\xc3\xa9", "", false, 10, "\xc3\xa9");
+	expect_list(&f, "\xf4\x8f\xbf\xbf", "", false, 10, "\xf4\x8f\xbf\xbf"); /* no successor */
+	expect_list(&f, "%", "", false, 10, "%like");
+	expect_list(&f, "nothing", "", false, 10, "");
+	ck_assert_int_eq(
+		store_list(f.s, STR("bk"), STR("\xff"), STR(""), false, 1, f.a, &rows, &n, &f.e),
+		ERR_INVALID);
+	ck_assert_int_eq(
+		store_list(f.s, STR("bk"), STR(""), STR("a\0b"), false, 1, f.a, &rows, &n, &f.e),
+		ERR_INVALID);
+	sf_close(&f);
+}
+TEST(lists)
+
+/* --- an object of several segments, as multipart uploads will make ------------------------ */
+
+static void segments(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	pg_text(conninfo,
+	        "WITH s AS (INSERT INTO segments (bucket, object_name, generation, segment_number, "
+	        "  size_bytes) SELECT bucket, object_name, generation, 2, 20 FROM object_versions "
+	        "  RETURNING *) "
+	        "INSERT INTO object_locations SELECT segment_id, b, 'part2', 'bk/k', 20, "
+	        "  now() - o * interval '1 hour' FROM s, (VALUES ('b', 1), ('a', 0)) x (b, o)");
+	pg_text(conninfo, "INSERT INTO segments (bucket, object_name, generation, segment_number, "
+	                  "size_bytes) SELECT bucket, object_name, generation, 3, 30 "
+	                  "FROM object_versions");
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_OK);
+	ck_assert_uint_eq(v.n_segments, 3);
+	ck_assert_uint_eq(v.segments[0].n_copies, 1);
+	ck_assert_int_eq(v.segments[1].number, 2);
+	ck_assert_uint_eq(v.segments[1].size, 20);
+	ck_assert_uint_eq(v.segments[1].n_copies, 2);
+	ck_assert(str_eq(v.segments[1].copies[0].backend, STR("b"))); /* the older one */
+	ck_assert_uint_eq(v.segments[2].n_copies, 0);
+	pg_text(conninfo, "DELETE FROM object_locations WHERE backend_key = 'part2'");
+	pg_text(conninfo, "DELETE FROM segments WHERE segment_number > 1");
+	sf_close(&f);
+}
+TEST(segments)
+
+/* --- hints and health ----------------------------------------------------------------------- */
+
+static void hint_and_health(const char *conninfo)
+{
+	struct sf f;
+	size_t n = 0;
+	struct store_job_health *jobs;
+	sf_open(&f, conninfo, "one");
+	pg_until(store_space_hint(f.s, &n) && n == 3);
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	pg_until(store_space_hint(f.s, &n)[0].used == 10);
+
+	ck_assert_int_eq(store_job_record(f.s, "job", false, "first", &f.e), ERR_OK);
+	ck_assert_int_eq(store_job_record(f.s, "job", false, "second", &f.e), ERR_OK);
+	ck_assert_int_eq(store_job_list(f.s, f.a, &jobs, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(jobs[0].consecutive_failures, 2);
+	ck_assert(str_eq(jobs[0].last_error, STR("second")));
+	ck_assert_int_eq(jobs[0].last_success, 0);
+	ck_assert_int_gt(jobs[0].last_failure, 0);
+	ck_assert_int_eq(store_job_record(f.s, "job", true, NULL, &f.e), ERR_OK);
+	ck_assert_int_eq(store_job_list(f.s, f.a, &jobs, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(jobs[0].consecutive_failures, 0);
+	ck_assert_int_gt(jobs[0].last_success, 0);
+	sf_close(&f);
+}
+TEST(hint_and_health)
+
+int main(void)
+{
+	Suite *s = suite_create("store_catalogue");
+	TCase *t = tcase_create("catalogue");
+	pg_start();
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, test_write_and_find);
+	tcase_add_test(t, test_overwrite);
+	tcase_add_test(t, test_quota);
+	tcase_add_test(t, test_limits_change);
+	tcase_add_test(t, test_conditions);
+	tcase_add_test(t, test_refused_commits);
+	tcase_add_test(t, test_deletes);
+	tcase_add_test(t, test_one_winner);
+	tcase_add_test(t, test_lists);
+	tcase_add_test(t, test_segments);
+	tcase_add_test(t, test_hint_and_health);
+	suite_add_tcase(s, t);
+	return pg_run_suite(s);
+}

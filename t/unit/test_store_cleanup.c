@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The clean-up queue, intents left behind, and who is woken by what.
+ */
+#include "store_fixture.h"
+
+#define TEST(name)                                                                                 \
+	START_TEST(test_##name)                                                                    \
+	{                                                                                          \
+		const char *db = pg_database(#name);                                               \
+		sf_sync(db);                                                                       \
+		pg_in_task(name, db);                                                              \
+		sf_check(db);                                                                      \
+	}                                                                                          \
+	END_TEST
+
+static size_t claim(struct sf *f, int n, int64_t grace, struct store_cleanup **rows)
+{
+	size_t count;
+	ck_assert_int_eq(store_cleanup_claim(f->s, n, grace, f->a, rows, &count, &f->e), ERR_OK);
+	return count;
+}
+
+/* n rows of 10 bytes on backend a. */
+static void fill_queue(struct sf *f, int n)
+{
+	for (int k = 0; k < n; k++) {
+		struct store_intent i;
+		ck_assert_int_eq(sf_reserve(f, "q", "a", 10, &i), ERR_OK);
+		store_abandon(f->s, &i, "test");
+	}
+}
+
+static void claims(const char *conninfo)
+{
+	struct sf f, g;
+	struct store_cleanup *mine, *yours, *late;
+	sf_open(&f, conninfo, "one");
+	sf_open(&g, conninfo, "two");
+	fill_queue(&f, 10);
+	ck_assert_uint_eq(claim(&f, 6, 60 * CLOCK_SEC, &mine), 6);
+	ck_assert_uint_eq(claim(&g, 6, 60 * CLOCK_SEC, &yours), 4);
+	for (int i = 0; i < 6; i++)
+		for (int k = 0; k < 4; k++)
+			ck_assert_int_ne(mine[i].id, yours[k].id);
+	ck_assert(str_eq(mine[0].backend, STR("a")) && str_eq(mine[0].reason, STR("test")));
+	ck_assert(str_starts(mine[0].backend_key, STR("bk/q~")));
+	ck_assert_uint_eq(mine[0].size, 10);
+	ck_assert(!mine[0].reclaimed && mine[0].attempts == 0);
+
+	ck_assert_int_eq(store_cleanup_done(f.s, mine[0].id, &f.e), ERR_OK);
+	sf_assert_space(&f, "a", 0, 0, 90);
+	ck_assert_int_eq(store_cleanup_done(f.s, mine[0].id, &f.e), ERR_OK); /* no-op */
+	sf_assert_space(&f, "a", 0, 0, 90);
+
+	/* Given back: anybody's at once, not as a reclaimed one. */
+	ck_assert_int_eq(store_cleanup_release(f.s, mine[1].id, &f.e), ERR_OK);
+	ck_assert_uint_eq(claim(&g, 10, 60 * CLOCK_SEC, &late), 1);
+	ck_assert(late[0].id == mine[1].id && !late[0].reclaimed);
+
+	/* Older than the grace period: taken over. The former owner's failure and
+	 * release then change nothing. */
+	bool dead;
+	ck_assert_uint_eq(claim(&g, 10, 0, &late), 9);
+	ck_assert(late[0].reclaimed);
+	ck_assert_int_eq(store_cleanup_failed(f.s, &mine[2], "late", &dead, &f.e), ERR_OK);
+	ck_assert_int_eq(store_cleanup_release(f.s, mine[3].id, &f.e), ERR_OK);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue "
+	                                     "WHERE claimed_by = 'two' AND attempts = 0"),
+	                 9);
+	sf_close(&g);
+	sf_close(&f);
+}
+TEST(claims)
+
+/* 1, 2, 4 ... 256 minutes, then the dead letter queue. */
+static void failures(const char *conninfo)
+{
+	struct sf f;
+	struct store_cleanup *rows;
+	struct store_depths d;
+	bool dead = false;
+	sf_open(&f, conninfo, "one");
+	fill_queue(&f, 1);
+	for (int k = 0; k < STORE_CLEANUP_ATTEMPTS; k++) {
+		ck_assert(!dead);
+		ck_assert_uint_eq(claim(&f, 10, 0, &rows), 1);
+		ck_assert_int_eq(rows[0].attempts, k);
+		ck_assert_int_eq(store_cleanup_failed(f.s, &rows[0], "no route", &dead, &f.e),
+		                 ERR_OK);
+		ck_assert_uint_eq(claim(&f, 10, 0, &rows), 0); /* not due */
+		if (dead)
+			break;
+		long long wait =
+			pg_number(conninfo, "SELECT round(extract(epoch FROM next_retry - now())) "
+		                            "FROM cleanup_queue");
+		ck_assert(wait > (60 << k) - 20 && wait <= (60 << k));
+		ck_assert_int_eq(store_depths(f.s, &d, &f.e), ERR_OK);
+		ck_assert(d.cleanup_queue == 1 && d.cleanup_dlq == 0);
+		ck_assert(d.next_cleanup > clock_wall() + ((60 << k) - 20) * CLOCK_SEC);
+		pg_text(conninfo, "UPDATE cleanup_queue SET next_retry = now()");
+	}
+	ck_assert(dead);
+	ck_assert_int_eq(store_depths(f.s, &d, &f.e), ERR_OK);
+	ck_assert(d.cleanup_queue == 0 && d.cleanup_dlq == 1 && d.next_cleanup == 0);
+	ck_assert_str_eq(
+		pg_text(conninfo, "SELECT last_error FROM cleanup_dlq WHERE attempts = 10"),
+		"no route");
+	sf_assert_space(&f, "a", 0, 0, 10); /* still counted */
+	sf_check(conninfo);
+
+	/* What operators do with it. */
+	ck_assert_str_eq(pg_text(conninfo, "SELECT s3o_dlq_retry(id) FROM cleanup_dlq"), "t");
+	sf_assert_space(&f, "a", 0, 0, 10);
+	ck_assert_uint_eq(claim(&f, 10, 0, &rows), 1);
+	for (int k = 0; k < STORE_CLEANUP_ATTEMPTS; k++) {
+		store_cleanup_failed(f.s, &rows[0], "again", &dead, &f.e);
+		pg_text(conninfo, "UPDATE cleanup_queue SET next_retry = now()");
+		claim(&f, 10, 0, &rows);
+	}
+	ck_assert(dead);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT s3o_dlq_write_off(id) FROM cleanup_dlq"), "t");
+	sf_assert_space(&f, "a", 0, 0, 0);
+	sf_close(&f);
+}
+TEST(failures)
+
+/* The back-off is never longer than a day. */
+static void longest_wait(const char *conninfo)
+{
+	pg_text(conninfo, "INSERT INTO cleanup_queue (backend_name, object_key, reason, attempts, "
+	                  "claimed_by) VALUES ('a', 'k', 'r', 8, 'x')");
+	pg_text(conninfo, "SELECT s3o_cleanup_failed(id, 'x', 'e') FROM cleanup_queue");
+	ck_assert_int_eq(pg_number(conninfo, "SELECT round(extract(epoch FROM next_retry - now()) "
+	                                     "/ 60) FROM cleanup_queue"),
+	                 256);
+}
+TEST(longest_wait)
+
+static void reaper(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i[3];
+	uint64_t moved;
+	sf_config.write_path.min_age = CLOCK_SEC; /* renewed every 200 ms */
+	sf_open(&f, conninfo, "one");
+	for (int k = 0; k < 3; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", k < 2 ? "a" : "b", 100, &i[k]), ERR_OK);
+	ck_assert_int_eq(store_reap(f.s, 60 * CLOCK_SEC, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 0);
+
+	/* A living writer's intents are renewed; a forgotten one's are not. */
+	store_forget(f.s, &i[0]);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
+	pg_until(pg_number(conninfo, "SELECT count(*) FROM pending_objects "
+	                             "WHERE renewed_at > now() - interval '1 hour'") == 2);
+	ck_assert_int_eq(store_reap(f.s, 3600 * CLOCK_SEC, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	ck_assert_int_eq(sf_commit(&f, "k", &i[0], 1, NULL), ERR_CONFLICT);
+	ck_assert_int_eq(sf_commit(&f, "k", &i[1], 1, NULL), ERR_OK);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "intent_expired");
+
+	/* No more than asked for at a time. */
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[0]), ERR_OK);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[1]), ERR_OK);
+	ck_assert_int_eq(store_reap(f.s, 0, 1, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	struct store_depths d;
+	ck_assert_int_eq(store_depths(f.s, &d, &f.e), ERR_OK);
+	ck_assert_uint_eq(d.intents, 2);
+	sf_close(&f);
+}
+TEST(reaper)
+
+/* An intent that is being committed is locked: the reaper passes it over. */
+static void reaper_and_commit(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	uint64_t moved;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 100, &i), ERR_OK);
+	PGconn *other = PQconnectdb(conninfo);
+	PQclear(PQexec(other, "BEGIN; SELECT FROM pending_objects FOR UPDATE"));
+	ck_assert_int_eq(store_reap(f.s, 0, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 0);
+	PQfinish(other);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, NULL), ERR_OK);
+	sf_close(&f);
+}
+TEST(reaper_and_commit)
+
+/* --- waking ------------------------------------------------------------------------ */
+
+struct heard {
+	int connects, cleanup, other;
+};
+
+static void on_wake(struct str payload, void *arg)
+{
+	struct heard *h = arg;
+	if (!payload.n)
+		h->connects++;
+	else if (str_eq(payload, STR("cleanup_queue")))
+		h->cleanup++;
+	else
+		h->other++;
+}
+
+static void waking(const char *conninfo)
+{
+	struct sf f;
+	struct heard h = {0};
+	bool existed;
+	uint64_t moved;
+	struct store_intent i;
+	sf_open(&f, conninfo, "one");
+	struct db_listener *l = db_listen(conninfo, "s3o_jobs", on_wake, &h);
+	pg_until(h.connects == 1);
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK); /* nothing replaced */
+	for (int k = 0; k < 20; k++)
+		store_wake(f.s, "other");
+	store_wake(f.s, "third");
+	pg_until(h.other >= 2);
+	ck_assert_int_eq(h.other, 2); /* collected */
+	ck_assert_int_eq(h.cleanup, 0);
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	pg_until(h.cleanup == 1);
+	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	pg_until(h.cleanup == 2);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	store_abandon(f.s, &i, "test");
+	pg_until(h.cleanup == 3);
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	store_forget(f.s, &i);
+	ck_assert_int_eq(store_reap(f.s, 0, 10, &moved, &f.e), ERR_OK);
+	pg_until(h.cleanup == 4);
+	db_listener_free(&l);
+	sf_close(&f);
+}
+TEST(waking)
+
+int main(void)
+{
+	Suite *s = suite_create("store_cleanup");
+	TCase *t = tcase_create("cleanup");
+	pg_start();
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, test_claims);
+	tcase_add_test(t, test_failures);
+	tcase_add_test(t, test_longest_wait);
+	tcase_add_test(t, test_reaper);
+	tcase_add_test(t, test_reaper_and_commit);
+	tcase_add_test(t, test_waking);
+	suite_add_tcase(s, t);
+	return pg_run_suite(s);
+}

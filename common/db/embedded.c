@@ -14,13 +14,16 @@
 #include <glob.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/arena.h"
@@ -44,17 +47,33 @@ struct cluster {
 	uid_t uid;
 	gid_t gid;
 	const char *user;
+	bool closed_path; /* a folder above is closed to the user, but open to us: root */
 	int data_version; /* major version that made the data, 0: there is none */
 	int max_connections;
 };
 
 /* --- running programs ------------------------------------------------------- */
 
+/* Of all rights of root one is kept: to pass through folders that are closed to
+ * the user. A checkout below /root is such a place. */
+static bool keep_passage(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = {0};
+	d[0].effective = d[0].permitted = d[0].inheritable = 1U << CAP_DAC_READ_SEARCH;
+	return syscall(SYS_capset, &h, d) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) == 0;
+}
+
 static void become(const struct cluster *c)
 {
 	if (geteuid() == c->uid)
 		return;
+	if (c->closed_path && prctl(PR_SET_KEEPCAPS, 1) != 0)
+		_exit(126);
 	if (initgroups(c->user, c->gid) != 0 || setgid(c->gid) != 0 || setuid(c->uid) != 0)
+		_exit(126);
+	if (c->closed_path && !keep_passage())
 		_exit(126);
 }
 
@@ -250,7 +269,14 @@ static enum err make_folder(const struct cluster *c, const char *path, struct er
 	return ERR_OK;
 }
 
-static enum err make_folders(const struct cluster *c, struct error *e)
+static bool is_reachable(const struct cluster *c)
+{
+	const char *const test[] = {"/bin/ls", c->path, NULL};
+	char line[LINE_SIZE];
+	return run_as(c, test, line, NULL) == ERR_OK;
+}
+
+static enum err make_folders(struct cluster *c, struct error *e)
 {
 	const char *const folders[] = {c->path, c->run, c->log};
 	enum err r = make_parents(c->a, c->path, e);
@@ -258,11 +284,10 @@ static enum err make_folders(const struct cluster *c, struct error *e)
 		r = make_folder(c, folders[i], e);
 	if (r != ERR_OK)
 		return r;
-	const char *const test[] = {"/bin/ls", c->path, NULL};
-	char line[LINE_SIZE];
-	if (run_as(c, test, line, NULL) != ERR_OK)
-		return err_set(e, ERR_DENIED, "%s cannot be reached by user %s", c->path, c->user);
-	return ERR_OK;
+	c->closed_path = !is_reachable(c) && geteuid() == 0;
+	if (c->closed_path && !is_reachable(c))
+		r = err_set(e, ERR_DENIED, "%s cannot be reached by user %s", c->path, c->user);
+	return r;
 }
 
 /* --- the data folder -------------------------------------------------------- */

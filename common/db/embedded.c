@@ -167,21 +167,28 @@ static int read_number(const char *path)
 }
 
 /* Debian keeps each major version's programs in a folder of its own: the one that
- * made the data, else the newest. */
-static const char *find_bin(struct arena *a, int wanted)
+ * made the data, else (wanted is 0, or it is not installed) the newest. */
+static int find_version(int wanted)
 {
 	glob_t g = {0};
-	int best = 0;
+	int newest = 0;
+	bool found = false;
 	if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &g) == 0)
 		for (size_t i = 0; i < g.gl_pathc; i++) {
-			int v = (int)strtol(g.gl_pathv[i] + strlen("/usr/lib/postgresql/"), NULL,
-			                    10);
-			if (best != wanted && (v == wanted || v > best))
-				best = v;
+			const char *number = g.gl_pathv[i] + strlen("/usr/lib/postgresql/");
+			int v = (int)strtol(number, NULL, 10);
+			found = found || v == wanted;
+			newest = v > newest ? v : newest;
 		}
 	globfree(&g);
-	if (best)
-		return arena_printf(a, "/usr/lib/postgresql/%d/bin", best);
+	return found ? wanted : newest;
+}
+
+static const char *find_bin(struct arena *a, int wanted)
+{
+	int version = find_version(wanted);
+	if (version)
+		return arena_printf(a, "/usr/lib/postgresql/%d/bin", version);
 	const char *const others[] = {"/usr/bin", "/usr/local/bin", "/usr/pgsql/bin"};
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (access(arena_printf(a, "%s/initdb", others[i]), X_OK) == 0)

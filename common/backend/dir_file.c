@@ -241,21 +241,18 @@ void dir_write_step(void *write)
  * path being the nearest directory that stays, "" for the top. */
 static enum err remove_parents(struct dir_remove *r)
 {
-	const char *stays = ".";
 	char *slash;
 
 	while ((slash = strrchr(r->path, '/')) != NULL) {
 		*slash = '\0';
-		if (unlinkat(r->d->objects, r->path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-			stays = r->path;
-			break;
-		}
+		if (unlinkat(r->d->objects, r->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			continue;
+		if (sync_directory(r->d->objects, r->path) == 0)
+			return ERR_OK;
+		if (errno != ENOENT) /* else another removal was quicker: above it, then */
+			return dir_error(&r->error, "sync", r->path);
 	}
-	if (sync_directory(r->d->objects, stays) == 0)
-		return ERR_OK;
-	if (errno == ENOENT) /* another removal was quicker, and goes on from here */
-		return ERR_OK;
-	return dir_error(&r->error, "sync", stays);
+	return sync_directory(r->d->objects, ".") == 0 ? ERR_OK : dir_error(&r->error, "sync", ".");
 }
 
 void dir_remove(void *remove)

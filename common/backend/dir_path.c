@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/codec.h"
+
 #define OBJECT_MARK    '='
 #define CONTINUED_MARK '+'
 #define EMPTY_NAME     "%-"
@@ -84,11 +86,10 @@ bool dir_path_of_key(struct str key, char path[DIR_PATH_SIZE])
 	return !o.overflow;
 }
 
-static int hex_value(char c)
+/* Lower case is not what add_byte() writes. */
+static int upper_hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= 'a' ? -1 : hex_digit(c);
 }
 
 /* False for what add_byte() would have written in another way. */
@@ -99,8 +100,8 @@ static bool decode(struct str s, char *out, size_t *n)
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-			int low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? upper_hex_digit(s.p[i + 1]) : -1;
+			int low = i + 2 < s.n ? upper_hex_digit(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return false;

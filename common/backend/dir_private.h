@@ -79,11 +79,6 @@ void dir_meta_write(struct buf *out, const struct backend_put *p);
 /* Unreadable lines are left out. Everything is copied into the arena. */
 void dir_meta_read(struct arena *a, struct str text, struct backend_info *out);
 
-/* --- dir_body.c: reading -------------------------------------------------- */
-
-/* n bytes of an open file from offset off; takes over fd. */
-struct body *directory_body(int fd, uint64_t off, uint64_t n);
-
 /* --- dir_list.c: listing -------------------------------------------------- */
 
 struct dir_listed {

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "net/file_body.h"
 #include "rt/task.h"
 
 /* Bytes moved by one call on a thread: hashing and writing them takes about
@@ -206,7 +207,7 @@ static enum err directory_get(struct backend *b, struct arena *a, struct backend
 	if (r != ERR_OK)
 		close(o.fd);
 	else
-		g->body = directory_body(o.fd, g->ranged ? g->first : 0, n);
+		g->body = file_body(o.fd, g->ranged ? g->first : 0, n);
 	return r;
 }
 

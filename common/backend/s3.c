@@ -155,8 +155,9 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 	if (result != ERR_OK)
 		return result;
 	if (x.head.status / 100 != 2) {
-		/* the client's fault, as the server sees it: nothing was stored */
-		p->sent_any = x.head.status / 100 != 4;
+		/* the client's fault, as the server sees it: nothing was stored. Not so
+		 * 408, with which a gateway may have given up on a server that goes on */
+		p->sent_any = x.head.status / 100 != 4 || x.head.status == 408;
 		return s3_refusal(s, a, &x, p->body->size, e);
 	}
 	take_etag(p, field_of(&x, STR("etag")));

@@ -165,13 +165,19 @@ static void complete(struct conn *c)
 	finish(s);
 }
 
+static bool is_error(const PGresult *r)
+{
+	return PQresultStatus(r) == PGRES_FATAL_ERROR;
+}
+
 static bool is_fatal(const PGresult *r)
 {
-	return PQresultStatus(r) == PGRES_FATAL_ERROR && pg_failure(r).fatal;
+	return is_error(r) && pg_failure(r).fatal;
 }
 
 /* After a fatal error the connection is closed, which finishes all that are on it
- * as lost. */
+ * as lost. An error may come after rows, when the Sync could not commit what had
+ * made them: then it is what counts. */
 static void take(struct conn *c, PGresult *r)
 {
 	struct statement *s = c->first;
@@ -185,11 +191,13 @@ static void take(struct conn *c, PGresult *r)
 	} else if (is_fatal(r)) {
 		c->broken = true;
 		PQclear(r);
-	} else if (s->result || status == PGRES_PIPELINE_ABORTED) {
+	} else if (status == PGRES_PIPELINE_ABORTED ||
+	           (s->result && (is_error(s->result) || !is_error(r)))) {
 		PQclear(r);
 	} else {
 		if (s->preparing)
 			c->prepared[s->query] = false;
+		PQclear(s->result);
 		s->result = r;
 	}
 }
@@ -264,6 +272,14 @@ static void begin(struct conn *c)
 	notify_all(&c->db->changed);
 }
 
+/* What the server has not received by now it must not execute later, when the
+ * callers have been told that the outcome is unknown: closing drops it. */
+static void drop_unsent(struct conn *c)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	setsockopt(PQsocket(c->pg.conn), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 static void end(struct conn *c)
 {
 	struct error e;
@@ -273,6 +289,8 @@ static void end(struct conn *c)
 	if (c->pg.fd)
 		rt_fd_release(&c->pg.fd); /* ends the flusher */
 	wait_group_wait(&c->flushers, 0);
+	if (c->first)
+		drop_unsent(c);
 	pg_close(&c->pg);
 	while (c->first) {
 		struct statement *s = pop(c);

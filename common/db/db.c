@@ -83,14 +83,16 @@ bool db_is_healthy(const struct db *d)
 
 /* --- life ------------------------------------------------------------------- */
 
-/* The server gives up first, so that its answer is certain. Plans: every
- * statement is meant to use an index, also while its tables are still small, and
- * generic plans are as good as others and made once. */
+/* The server gives up first, so that its answer is certain. What it has answered
+ * outlasts its crash, however it is configured. Plans: every statement is meant to
+ * use an index, also while its tables are still small, and generic plans are as
+ * good as others and made once. */
 static char *session_settings(int64_t timeout_us)
 {
 	struct buf b = {0};
 	buf_printf(&b,
-	           "-c statement_timeout=%lld -c lock_timeout=%lld -c enable_seqscan=off "
+	           "-c statement_timeout=%lld -c lock_timeout=%lld "
+	           "-c synchronous_commit=on -c enable_seqscan=off "
 	           "-c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan",
 	           (long long)(timeout_us / CLOCK_MS * 8 / 10),
 	           (long long)(timeout_us / CLOCK_MS * 6 / 10));
@@ -240,12 +242,9 @@ static enum err unanswered(const struct db_query *q, const char *why, struct err
 	               why);
 }
 
-static enum err outcome(struct db *d, const struct db_query *q, const struct statement *s,
-                        struct error *e)
+static enum err outcome(const struct db_query *q, const struct statement *s, struct error *e)
 {
 	ExecStatusType status = PQresultStatus(s->result);
-	if (s->lost && d->closing)
-		return err_set(e, ERR_UNAVAILABLE, "database: shutting down");
 	if (s->lost)
 		return unanswered(q, "the connection to the database broke", e);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
@@ -267,7 +266,7 @@ static enum err exec(struct db *d, enum query q, const char *const *values, PGre
 	if (!await(c, s, deadline, &r))
 		return r == ERR_CANCELED ? err_set(e, r, "cancelled")
 		                         : unanswered(db_query(q), "no answer in time", e);
-	r = outcome(d, db_query(q), s, e);
+	r = outcome(db_query(q), s, e);
 	if (r == ERR_OK) {
 		*out = s->result;
 		s->result = NULL;

@@ -33,7 +33,8 @@ struct db_options {
 
 /* Starts the connection tasks; does not wait. */
 struct db *db_new(const struct db_options *o);
-/* Ends them; parks until they have left. Statements in progress get ERR_UNAVAILABLE. */
+/* Ends them; parks until they have left. Statements in progress end as with a lost
+ * connection. */
 void db_free(struct db **d);
 
 /* Parks until one connection works, or the deadline. */

@@ -67,7 +67,7 @@ static enum err open_copy(struct read_body *r, const struct store_segment *s, in
 	enum err err = backend_get(b, r->arena, &g, e);
 	if (err != ERR_OK)
 		return err;
-	if (g.body->size != last - first + 1) {
+	if (g.object_size != s->copies[copy].size || g.body->size != last - first + 1) {
 		body_close(&g.body);
 		return err_set(e, ERR_PROTOCOL, "copy has another size than recorded");
 	}
@@ -190,11 +190,21 @@ static const struct body_ops read_ops = {
 	.taken = read_taken,
 };
 
+static uint64_t size_of_segments(const struct store_version *v)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < v->n_segments; i++)
+		n += v->segments[i].size;
+	return n;
+}
+
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
                      uint64_t first, uint64_t last, struct body **out, const char **backend,
                      struct error *e)
 {
 	*backend = "";
+	if (size_of_segments(v) != v->o.size)
+		return err_set(e, ERR_IO, "the catalogue's segments are not of the object's size");
 	if (v->o.size == 0) {
 		*out = body_of_memory("", 0);
 		return ERR_OK;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/file_body.h"
 #include "rt/sync.h"
 #include "rt/task.h"
 
@@ -194,35 +195,6 @@ static uint64_t readable(const struct spool *s)
 	return stored < most ? stored : most;
 }
 
-struct block_read {
-	int fd;
-	void *p;
-	size_t n;
-	off_t offset;
-	ssize_t result;
-	int error;
-};
-
-static void read_block(void *arg)
-{
-	struct block_read *r = arg;
-	do
-		r->result = pread(r->fd, r->p, r->n, r->offset);
-	while (r->result < 0 && errno == EINTR);
-	r->error = errno;
-}
-
-static ssize_t read_file(struct spool_reader *r, void *buf, size_t n, struct error *e)
-{
-	struct block_read b = {.fd = r->s->fd, .p = buf, .n = n, .offset = (off_t)r->at};
-	if (task_offload(read_block, &b) < 0 || b.result <= 0) {
-		err_set(e, ERR_IO, "reading the temporary file: %s",
-		        b.result < 0 ? strerror(b.error) : "too short");
-		return -1;
-	}
-	return b.result;
-}
-
 static ssize_t reader_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
 {
 	struct spool_reader *r = (struct spool_reader *)b;
@@ -246,9 +218,12 @@ static ssize_t reader_read(struct body *b, void *buf, size_t n, int64_t idle_us,
 	if (!in_file(s)) {
 		memcpy(buf, s->memory + r->at, n);
 	} else {
-		ssize_t got = read_file(r, buf, n, e);
-		if (got < 0)
+		struct error why;
+		ssize_t got = file_read_at(s->fd, buf, n, r->at, &why);
+		if (got < 0) {
+			err_set(e, ERR_IO, "temporary file in %s: %s", s->budget->dir, why.text);
 			return -1;
+		}
 		n = (size_t)got;
 	}
 	r->at += n;

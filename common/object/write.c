@@ -5,8 +5,9 @@
  * What must never happen is that bytes lie on a backend and nobody knows. So
  * the intent is durable before the first byte is sent, and from there every way
  * out of attempt() ends it: committed, abandoned to the clean-up queue, cancelled
- * because nothing was sent, or forgotten to the reaper when the database did not
- * say what happened.
+ * because nothing was sent, or left to the reaper when the database does not
+ * answer. A commit whose outcome is unknown is settled before the client hears of
+ * it: otherwise it could still happen after the client's next write.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static void give_up(struct engine *g, const struct store_intent *i, bool sent_an
 {
 	task_shield();
 	if (sent_any)
-		store_abandon(g->store, i, "orphan_record_failed");
+		store_abandon(g->store, i, "orphan_record_failed", true);
 	else
 		store_cancel(g->store, i);
 	task_unshield();
@@ -171,11 +172,12 @@ static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p,
 	/* From here the outcome must be known, whether the client waits or not. */
 	task_shield();
 	r = store_commit(g->store, &p->object, &p->conditions, &intent, 1, &p->modified, e);
-	if (r == ERR_DB_UNCERTAIN || r == ERR_UNAVAILABLE)
-		store_forget(g->store, &intent);
+	if (r == ERR_DB_UNCERTAIN)
+		r = store_settle(g->store, &intent, &p->modified, e);
 	else if (r != ERR_OK)
 		store_abandon(g->store, &intent,
-		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed");
+		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
+		              false);
 	task_unshield();
 	*stop = r != ERR_CONFLICT;
 	return r;

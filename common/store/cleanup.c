@@ -63,13 +63,14 @@ enum err store_cleanup_failed(struct store *s, const struct store_cleanup *c, co
 	return r;
 }
 
-enum err store_cleanup_release(struct store *s, int64_t id, struct error *e)
+enum err store_cleanup_postpone(struct store *s, int64_t id, int64_t delay_us, struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
 	arg_i64(&a, id);
 	arg_text(&a, s->instance);
-	enum err r = db_exec(s->db, Q_CLEANUP_RELEASE, a.p, &res, e);
+	arg_i64(&a, delay_us);
+	enum err r = db_exec(s->db, Q_CLEANUP_POSTPONE, a.p, &res, e);
 	db_result_free(&res);
 	return r;
 }
@@ -97,6 +98,7 @@ enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved,
 	arg_i64(&a, min_age_us);
 	arg_i64(&a, n);
 	arg_slot(&a);
+	arg_i64(&a, s->landing_time);
 	enum err r = db_exec(s->db, Q_REAP, a.p, &res, e);
 	if (r == ERR_OK)
 		*moved = (uint64_t)db_i64(res, 0, REAP_MOVED);

@@ -76,6 +76,7 @@ struct store *store_new(struct db *db, const struct config *c, const char *insta
 	s->db = db;
 	s->instance = strdup(instance);
 	s->renew_interval = renew_interval(c);
+	s->landing_time = c->server.backend_timeout;
 	s->hint_arena = arena_new();
 	if (wait_group_spawn(&s->tasks, "store-renew", run_renewer, s, &s->renewer) < 0)
 		abort(); /* at start; without it the reaper would take live uploads */

@@ -66,9 +66,12 @@ enum err store_reserve(struct store *s, struct str bucket, struct str key, struc
 
 /* The bytes must not stay: the intent becomes a row of the clean-up queue with
  * that reason; its reservation becomes orphaned bytes. Also right when nothing
- * was sent yet. If the database does not answer the intent is forgotten, and the
- * reaper does the same later. */
-void store_abandon(struct store *s, const struct store_intent *i, const char *reason);
+ * was sent yet. When the reaper was quicker another row is added, because its
+ * deletion may have come before the bytes. landing: the backend has not said how
+ * the write ended, so bytes may still arrive there, and they are deleted only
+ * after server.backend_timeout. If the database does not answer the intent is
+ * forgotten, and the reaper does the same later. */
+void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing);
 
 /* Nothing ever reached the backend: intent and reservation just go. */
 void store_cancel(struct store *s, const struct store_intent *i);
@@ -97,17 +100,26 @@ struct store_conditions {
  * ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has begun to
  * drain: the caller abandons its intents and may start again. On
  * ERR_DB_UNCERTAIN the caller must neither answer success nor delete the bytes:
- * store_forget. *modified gets the version's time. */
+ * store_settle. *modified gets the version's time. */
 enum err store_commit(struct store *s, const struct store_object *o,
                       const struct store_conditions *cond, const struct store_intent *intents,
                       size_t n_intents, int64_t *modified, struct error *e);
+
+/* What became of a commit that ended with ERR_DB_UNCERTAIN? The intent is
+ * abandoned if it is still there, so that the commit cannot happen any more, for
+ * instance after a later write of the same key that was acknowledged. ERR_OK: it
+ * did happen, *modified is its time. ERR_UNAVAILABLE: it did not and will not.
+ * ERR_DB_UNCERTAIN: unknown; the intent, if any, is the reaper's. */
+enum err store_settle(struct store *s, const struct store_intent *i, int64_t *modified,
+                      struct error *e);
 
 /* Stops renewing; the reaper will find out what became of it. */
 void store_forget(struct store *s, const struct store_intent *i);
 
 /* Removes the current version; its copies go to the clean-up queue (reason
  * "object_deleted"). *existed tells whether
- * there was one; deleting nothing is ERR_OK. */
+ * there was one; deleting nothing is ERR_OK. After ERR_DB_UNCERTAIN it may still
+ * happen, but never to a version that is written later. */
 enum err store_delete(struct store *s, struct str bucket, struct str key,
                       const struct store_conditions *cond, bool *existed, struct error *e);
 
@@ -189,8 +201,9 @@ enum err store_cleanup_done(struct store *s, int64_t id, struct error *e);
  * row to cleanup_dlq (*dead), its bytes still counted as orphaned. */
 enum err store_cleanup_failed(struct store *s, const struct store_cleanup *c, const char *error,
                               bool *dead, struct error *e);
-/* Gives back a claim without having tried (on shutdown). */
-enum err store_cleanup_release(struct store *s, int64_t id, struct error *e);
+/* Gives back a claim without having tried: not an attempt. Due again after the
+ * delay, 0 for at once (on shutdown). */
+enum err store_cleanup_postpone(struct store *s, int64_t id, int64_t delay_us, struct error *e);
 
 struct store_depths {
 	uint64_t cleanup_queue, cleanup_dlq, intents;
@@ -201,7 +214,8 @@ enum err store_depths(struct store *s, struct store_depths *out, struct error *e
 /* --- intents left behind ------------------------------------------------- */
 
 /* Moves up to n intents that nobody has renewed for min_age to the clean-up
- * queue (reason "intent_expired"). *moved counts them. */
+ * queue (reason "intent_expired"), due server.backend_timeout after the last
+ * renewal. *moved counts them. */
 enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved, struct error *e);
 
 /* --- jobs ---------------------------------------------------------------- */

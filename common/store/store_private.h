@@ -51,6 +51,7 @@ struct store {
 	bool closing;
 
 	int64_t renew_interval;
+	int64_t landing_time;            /* after which nothing more of an ended write arrives */
 	char (*live)[STORE_INTENT_SIZE]; /* intents to be renewed */
 	size_t n_live, cap_live;
 

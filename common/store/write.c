@@ -78,19 +78,62 @@ static void not_ended(const struct store_intent *i, const struct error *e)
 	         LOG_STR("backend", i->backend), LOG_STR("error", e->text));
 }
 
-void store_abandon(struct store *s, const struct store_intent *i, const char *reason)
+enum abandoned { ABANDONED_QUEUED, ABANDONED_COMMITTED, ABANDONED_LATE };
+
+static enum abandoned abandoned_of(struct str status)
+{
+	if (str_eq(status, STR("queued")))
+		return ABANDONED_QUEUED;
+	return str_eq(status, STR("committed")) ? ABANDONED_COMMITTED : ABANDONED_LATE;
+}
+
+static enum err abandon(struct store *s, const struct store_intent *i, const char *reason,
+                        int64_t delay, enum abandoned *what, int64_t *modified, struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
-	struct error e;
 	live_remove(s, i->id);
 	arg_text(&a, i->id);
+	arg_text(&a, i->backend);
+	arg_str(&a, i->backend_key);
+	arg_i64(&a, (int64_t)i->size);
 	arg_text(&a, reason);
-	if (exec_shielded(s, Q_ABANDON, &a, &res, &e) != ERR_OK)
-		not_ended(i, &e);
-	else if (db_bool(res, 0, ABANDON_QUEUED))
-		store_wake(s, "cleanup_queue");
+	arg_i64(&a, delay);
+	enum err r = exec_shielded(s, Q_ABANDON, &a, &res, e);
+	if (r == ERR_OK) {
+		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
+		*modified = db_wall(res, 0, ABANDON_MODIFIED);
+		if (*what != ABANDONED_COMMITTED)
+			store_wake(s, "cleanup_queue");
+	} else {
+		not_ended(i, e);
+	}
 	db_result_free(&res);
+	return r;
+}
+
+void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing)
+{
+	enum abandoned what;
+	int64_t modified;
+	struct error e;
+	abandon(s, i, reason, landing ? s->landing_time : 0, &what, &modified, &e);
+}
+
+enum err store_settle(struct store *s, const struct store_intent *i, int64_t *modified,
+                      struct error *e)
+{
+	enum abandoned what;
+	int64_t time;
+	struct error why;
+	if (abandon(s, i, "orphan_record_failed", 0, &what, &time, &why) != ERR_OK)
+		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
+	if (what == ABANDONED_QUEUED)
+		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
+	if (what == ABANDONED_LATE)
+		return err_set(e, ERR_DB_UNCERTAIN, "commit: what it made is gone already");
+	*modified = time;
+	return ERR_OK;
 }
 
 void store_cancel(struct store *s, const struct store_intent *i)
@@ -201,25 +244,44 @@ enum err store_commit(struct store *s, const struct store_object *o,
 
 /* --- delete ----------------------------------------------------------------- */
 
-enum err store_delete(struct store *s, struct str bucket, struct str key,
-                      const struct store_conditions *cond, bool *existed, struct error *e)
+/* Which version is to go is settled first. A deletion whose connection breaks could
+ * otherwise be executed after the client's next write, and take that. A version
+ * that has been replaced since was deleted just before. */
+static enum err delete_version(struct store *s, struct str bucket, struct str key,
+                               const char *generation, const struct store_conditions *cond,
+                               struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
-	*existed = false;
 	arg_str(&a, bucket);
 	arg_str(&a, key);
+	arg_text(&a, generation);
 	arg_str(&a, cond->if_match);
 	arg_slot(&a);
 	enum err r = exec_shielded(s, Q_DELETE, &a, &res, e);
 	if (r != ERR_OK)
 		return r;
 	struct str status = db_str(res, 0, DELETE_STATUS);
-	*existed = str_eq(status, STR("ok"));
-	if (!*existed && !str_eq(status, STR("absent")))
+	if (!str_eq(status, STR("ok")) && !str_eq(status, STR("absent")))
 		r = status_error(status, e);
 	if (db_i64(res, 0, DELETE_QUEUED) > 0)
 		store_wake(s, "cleanup_queue");
 	db_result_free(&res);
+	return r;
+}
+
+enum err store_delete(struct store *s, struct str bucket, struct str key,
+                      const struct store_conditions *cond, bool *existed, struct error *e)
+{
+	struct arena *a = arena_new();
+	struct store_version v;
+	enum err r = store_find(s, bucket, key, false, a, &v, e);
+	bool found = r == ERR_OK;
+	if (found)
+		r = delete_version(s, bucket, key, v.o.generation, cond, e);
+	else if (r == ERR_NOT_FOUND && !cond->if_match.n)
+		r = ERR_OK;
+	*existed = found && r == ERR_OK;
+	arena_free(&a);
 	return r;
 }

@@ -1,19 +1,36 @@
 -- SPDX-License-Identifier: MIT
 --
--- An intent whose bytes must not stay becomes a row of the clean-up queue. False
--- when the intent is not there any more.
-CREATE OR REPLACE FUNCTION s3o_abandon(p_intent TEXT, p_reason TEXT) RETURNS BOOLEAN
+-- A write whose bytes must not stay: its intent becomes a row of the clean-up
+-- queue, due after p_delay microseconds. From then on no commit of it can
+-- succeed, not even one that is still on its way. Status:
+--
+--   queued      done
+--   committed   the intent had become a copy; modified is its time. It stays
+--   late        neither is there: the reaper was quicker, or the copy has been
+--               replaced. The deletion they queued may have been done before the
+--               bytes came, so another one is queued
+CREATE OR REPLACE FUNCTION s3o_abandon(p_intent TEXT, p_backend TEXT, p_backend_key TEXT,
+	p_size BIGINT, p_reason TEXT, p_delay BIGINT, OUT status TEXT, OUT modified BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_intent pending_objects%ROWTYPE;
+	v_slot SMALLINT;
 BEGIN
-	DELETE FROM pending_objects WHERE intent_id = p_intent RETURNING * INTO v_intent;
-	IF NOT FOUND THEN
-		RETURN FALSE;
+	-- Waits for a commit in progress; what that did is seen below.
+	DELETE FROM pending_objects WHERE intent_id = p_intent RETURNING slot INTO v_slot;
+	IF FOUND THEN
+		status := 'queued';
+		PERFORM s3o_add_to_slot(p_backend, v_slot, 0, -p_size, p_size, 0);
+	ELSE
+		SELECT s3o_micros(created_at) INTO modified FROM object_locations
+		WHERE backend_name = p_backend AND backend_key = p_backend_key;
+		IF FOUND THEN
+			status := 'committed';
+			RETURN;
+		END IF;
+		status := 'late';
+		PERFORM s3o_add_orphan(p_backend, p_size);
 	END IF;
-	INSERT INTO cleanup_queue (backend_name, object_key, reason, size_bytes)
-	VALUES (v_intent.backend_name, v_intent.backend_key, p_reason, v_intent.size_bytes);
-	PERFORM s3o_add_to_slot(v_intent.backend_name, v_intent.slot, 0, -v_intent.size_bytes,
-		v_intent.size_bytes, 0);
-	RETURN TRUE;
+	INSERT INTO cleanup_queue (backend_name, object_key, reason, size_bytes, next_retry)
+	VALUES (p_backend, p_backend_key, p_reason, p_size,
+		now() + p_delay * interval '1 microsecond');
 END $$;

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --
--- Takes the current version of a key out of the catalogue; its copies go to the
--- clean-up queue. Status: ok, absent (nothing to delete), precondition, not_found.
-CREATE OR REPLACE FUNCTION s3o_delete(p_bucket TEXT, p_name TEXT, p_if_match TEXT,
-	p_slot SMALLINT, OUT status TEXT, OUT queued BIGINT)
+-- Takes a version of a key, the current one so far, out of the catalogue; its copies
+-- go to the clean-up queue. Status: ok, absent (that is not the current one any
+-- more), precondition, not_found.
+CREATE OR REPLACE FUNCTION s3o_delete(p_bucket TEXT, p_name TEXT, p_generation TEXT,
+	p_if_match TEXT, p_slot SMALLINT, OUT status TEXT, OUT queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_old   object_versions%ROWTYPE;
@@ -15,7 +16,7 @@ BEGIN
 	WHERE bucket = p_bucket AND object_name = p_name AND is_latest FOR UPDATE;
 	status := s3o_check_conditions(FOUND AND NOT v_old.is_delete_marker, v_old.etag, FALSE,
 		p_if_match);
-	IF status IS NULL AND v_old.generation IS NULL THEN
+	IF status IS NULL AND v_old.generation IS DISTINCT FROM p_generation THEN
 		status := 'absent';
 	END IF;
 	IF status IS NOT NULL THEN

@@ -24,13 +24,15 @@ SELECT s3o_cleanup_done($1, $2) AS done;
 -- columns: status
 SELECT s3o_cleanup_failed($1, $2, $3) AS status;
 
--- name: cleanup_release
-UPDATE cleanup_queue SET claimed_at = NULL, claimed_by = NULL
+-- name: cleanup_postpone
+UPDATE cleanup_queue
+SET claimed_at = NULL, claimed_by = NULL,
+    next_retry = now() + $3::BIGINT * interval '1 microsecond'
 WHERE id = $1 AND claimed_by = $2;
 
 -- name: reap
 -- columns: moved
-SELECT s3o_reap($1, $2, $3) AS moved;
+SELECT s3o_reap($1, $2, $3, $4) AS moved;
 
 -- name: depths :read
 -- columns: queue dlq intents next_cleanup

@@ -12,8 +12,8 @@ SELECT status, modified, queued
 FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- name: abandon
--- columns: queued
-SELECT s3o_abandon($1, $2) AS queued;
+-- columns: status modified
+SELECT status, modified FROM s3o_abandon($1, $2, $3, $4, $5, $6);
 
 -- name: cancel
 -- columns: done
@@ -21,7 +21,7 @@ SELECT s3o_cancel($1) AS done;
 
 -- name: delete
 -- columns: status queued
-SELECT status, queued FROM s3o_delete($1, $2, $3, $4);
+SELECT status, queued FROM s3o_delete($1, $2, $3, $4, $5);
 
 -- Intents that are just being ended are locked: they need no renewal, and
 -- waiting for them in another order than the commit's would be a deadlock.

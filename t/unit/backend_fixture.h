@@ -277,16 +277,4 @@ static UNUSED void list_and_compare(const char *prefix, const char *after, int p
 			ck_abort_msg("'%s' was not listed", sorted[at]);
 }
 
-static UNUSED int run_suite(const char *name, TCase *t)
-{
-	Suite *s = suite_create(name);
-	SRunner *r = srunner_create(s);
-
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 #endif

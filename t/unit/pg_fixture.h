@@ -270,15 +270,4 @@ PG_MAYBE static void pg_in_task(void (*fn)(const char *conninfo), const char *co
 		}                                                                                  \
 	} while (0)
 
-/* --- the suite -------------------------------------------------------------------- */
-
-PG_MAYBE static int pg_run_suite(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
-
 #endif

@@ -12,6 +12,7 @@
 #include "backend/breaker.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "t/unit/run.h"
 
 #define LONG_TIMEOUT (INT64_C(3600) * CLOCK_SEC)
 
@@ -236,9 +237,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("breaker");
 	TCase *t = tcase_create("breaker");
-	SRunner *r = srunner_create(s);
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, zeroed_memory_is_disabled);
@@ -249,9 +248,5 @@ int main(void)
 	tcase_add_test(t, dead_probe_is_replaced_and_its_result_ignored);
 	tcase_add_test(t, late_results_decide_nothing);
 	tcase_add_test(t, many_processes_see_one_state);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("breaker", t);
 }

@@ -20,6 +20,7 @@
 #include "backend_fixture.h"
 #include "net/stream.h"
 #include "rt/sync.h"
+#include "t/unit/run.h"
 
 static char folder[64];
 static bool mounted;
@@ -653,5 +654,5 @@ int main(void)
 	tcase_add_test(t, unusable_path_is_named);
 	tcase_add_test(t, writers_and_removers);
 	tcase_add_test(t, one_writer_wins);
-	return run_suite("directory", t);
+	return run_tests("directory", t);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backend_fixture.h"
+#include "t/unit/run.h"
 
 static char state[64];
 static pid_t starter; /* who stops the servers: tests run in other processes */
@@ -674,7 +675,7 @@ int main(void)
 	tcase_add_test(t, listings_are_checked);
 	if (!installed()) {
 		printf("radosgw or swift is not installed: only scripted servers\n");
-		return run_suite("s3", t);
+		return run_tests("s3", t);
 	}
 	snprintf(state, sizeof(state), "/tmp/s3o-servers-XXXXXX");
 	if (mkdtemp(state) == NULL)
@@ -684,5 +685,5 @@ int main(void)
 	for (int i = 0; i < N_SERVERS; i++)
 		start_server(i);
 	add_real_servers(t);
-	return run_suite("s3", t);
+	return run_tests("s3", t);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "pg_fixture.h"
+#include "t/unit/run.h"
 
 struct heard {
 	int connects, payloads;
@@ -126,13 +127,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("db_listen");
 	TCase *t = tcase_create("listen");
 	pg_start();
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_listening);
 	tcase_add_test(t, test_nobody_there);
 	tcase_add_test(t, test_locks);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("db_listen", t);
 }

@@ -5,6 +5,7 @@
  */
 #include "db/db.h"
 #include "pg_fixture.h"
+#include "t/unit/run.h"
 
 static enum err migrate(const char *conninfo, struct migrate_result *m, struct error *e)
 {
@@ -109,7 +110,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("db_migrate");
 	TCase *t = tcase_create("migrate");
 	pg_start();
 	tcase_set_timeout(t, 60);
@@ -119,6 +119,5 @@ int main(void)
 	tcase_add_test(t, test_many_at_once);
 	tcase_add_test(t, test_failure);
 	tcase_add_test(t, test_no_server);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("db_migrate", t);
 }

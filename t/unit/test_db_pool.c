@@ -7,6 +7,7 @@
 #include "db/db_private.h"
 #include "pg_fixture.h"
 #include "rt/sync.h"
+#include "t/unit/run.h"
 
 static struct db *open_pool(const char *conninfo, int connections, int64_t timeout)
 {
@@ -74,6 +75,33 @@ static void answers(const char *conninfo)
 	ck_assert_ptr_null(d);
 	db_free(&d);
 }
+
+/* A statement is answered before it is committed, and the commit can fail: that is
+ * no success. Nor is it anything to its neighbours. */
+static void failing_commits(const char *conninfo)
+{
+	pg_text(conninfo,
+	        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+	        "$$ BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '23514'; END $$");
+	pg_text(conninfo, "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON job_health DEFERRABLE "
+	                  "INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.name = 'refused') "
+	                  "EXECUTE FUNCTION refuse()");
+	struct db *d = open_pool(conninfo, 1, 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(record_job(d, "refused"), ERR_INVALID);
+		ck_assert_int_eq(record_job(d, "taken"), ERR_OK);
+	}
+	ck_assert_str_eq(pg_text(conninfo, "SELECT string_agg(name, ' ') FROM job_health"),
+	                 "taken");
+	ck_assert(db_is_healthy(d));
+	db_free(&d);
+}
+
+START_TEST(test_failing_commits)
+{
+	pg_in_task(failing_commits, pg_database("failing_commits"));
+}
+END_TEST
 
 /* Every statement can be prepared, and its parameters and columns are as db_gen.h
  * says: a program would otherwise read another column. */
@@ -374,7 +402,7 @@ static void freed_in_use(const char *conninfo)
 	pg_until(pg_number(conninfo, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
 	db_free(&d);
 	ck_assert(call.done);
-	ck_assert_int_eq(call.result, ERR_UNAVAILABLE);
+	ck_assert_int_eq(call.result, ERR_DB_UNCERTAIN); /* it had been sent */
 	PQfinish(blocker);
 }
 
@@ -405,12 +433,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("db_pool");
 	TCase *t = tcase_create("pool");
 	pg_start();
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_queries);
 	tcase_add_test(t, test_answers);
+	tcase_add_test(t, test_failing_commits);
 	tcase_add_test(t, test_many);
 	tcase_add_test(t, test_large);
 	tcase_add_test(t, test_cancelled);
@@ -422,6 +450,5 @@ int main(void)
 	tcase_add_test(t, test_forgotten_statement);
 	tcase_add_test(t, test_freed_in_use);
 	tcase_add_test(t, test_nobody_there);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("db_pool", t);
 }

@@ -4,6 +4,7 @@
  * real database; after each the invariants are checked.
  */
 #include "store_fixture.h"
+#include "t/unit/run.h"
 
 #define TEST(name)                                                                                 \
 	START_TEST(test_##name)                                                                    \
@@ -217,13 +218,12 @@ static void refused_commits(const char *conninfo)
 	ck_assert_int_eq(sf_commit(&f, "other", i, 1, NULL), ERR_CONFLICT);
 	/* One of two is gone. */
 	ck_assert_int_eq(sf_reserve(&f, "k", "b", 10, &i[1]), ERR_OK);
-	store_abandon(f.s, &i[1], "test");
+	store_abandon(f.s, &i[1], "test", false);
 	ck_assert_int_eq(sf_commit(&f, "k", i, 2, NULL), ERR_CONFLICT);
 	sf_assert_space(&f, "a", 0, 10, 0);
 	sf_assert_space(&f, "b", 0, 0, 10);
 	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "test");
-	store_abandon(f.s, &i[1], "again"); /* nothing more happens */
-	store_cancel(f.s, &i[1]);
+	store_cancel(f.s, &i[1]); /* nothing more happens */
 	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue"), 1);
 	/* Begun to drain since. */
 	pg_text(conninfo, "INSERT INTO backend_drains (backend_name) VALUES ('a')");
@@ -287,7 +287,7 @@ static void race_one(void *arg)
 	else
 		r->other++;
 	if (rc != ERR_OK)
-		store_abandon(r->f->s, &i, "lost");
+		store_abandon(r->f->s, &i, "lost", false);
 }
 
 static void one_winner(const char *conninfo)
@@ -423,7 +423,6 @@ TEST(hint_and_health)
 
 int main(void)
 {
-	Suite *s = suite_create("store_catalogue");
 	TCase *t = tcase_create("catalogue");
 	pg_start();
 	tcase_set_timeout(t, 60);
@@ -438,6 +437,5 @@ int main(void)
 	tcase_add_test(t, test_lists);
 	tcase_add_test(t, test_segments);
 	tcase_add_test(t, test_hint_and_health);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("store_catalogue", t);
 }

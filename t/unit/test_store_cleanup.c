@@ -3,6 +3,7 @@
  * The clean-up queue, intents left behind, and who is woken by what.
  */
 #include "store_fixture.h"
+#include "t/unit/run.h"
 
 #define TEST(name)                                                                                 \
 	START_TEST(test_##name)                                                                    \
@@ -27,7 +28,7 @@ static void fill_queue(struct sf *f, int n)
 	for (int k = 0; k < n; k++) {
 		struct store_intent i;
 		ck_assert_int_eq(sf_reserve(f, "q", "a", 10, &i), ERR_OK);
-		store_abandon(f->s, &i, "test");
+		store_abandon(f->s, &i, "test", false);
 	}
 }
 
@@ -53,18 +54,24 @@ static void claims(const char *conninfo)
 	ck_assert_int_eq(store_cleanup_done(f.s, mine[0].id, &f.e), ERR_OK); /* no-op */
 	sf_assert_space(&f, "a", 0, 0, 90);
 
-	/* Given back: anybody's at once, not as a reclaimed one. */
-	ck_assert_int_eq(store_cleanup_release(f.s, mine[1].id, &f.e), ERR_OK);
+	/* Given back: anybody's at once or later, not as a reclaimed one, no attempt. */
+	ck_assert_int_eq(store_cleanup_postpone(f.s, mine[1].id, 60 * CLOCK_SEC, &f.e), ERR_OK);
+	ck_assert_uint_eq(claim(&g, 10, 60 * CLOCK_SEC, &late), 0);
+	ck_assert_int_eq(pg_number(conninfo, "UPDATE cleanup_queue SET claimed_by = 'one' WHERE "
+	                                     "claimed_by IS NULL AND attempts = 0 RETURNING "
+	                                     "round(extract(epoch FROM next_retry - now()) / 60)"),
+	                 1);
+	ck_assert_int_eq(store_cleanup_postpone(f.s, mine[1].id, 0, &f.e), ERR_OK);
 	ck_assert_uint_eq(claim(&g, 10, 60 * CLOCK_SEC, &late), 1);
 	ck_assert(late[0].id == mine[1].id && !late[0].reclaimed);
 
 	/* Older than the grace period: taken over. The former owner's failure and
-	 * release then change nothing. */
+	 * postponement then change nothing. */
 	bool dead;
 	ck_assert_uint_eq(claim(&g, 10, 0, &late), 9);
 	ck_assert(late[0].reclaimed);
 	ck_assert_int_eq(store_cleanup_failed(f.s, &mine[2], "late", &dead, &f.e), ERR_OK);
-	ck_assert_int_eq(store_cleanup_release(f.s, mine[3].id, &f.e), ERR_OK);
+	ck_assert_int_eq(store_cleanup_postpone(f.s, mine[3].id, 0, &f.e), ERR_OK);
 	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue "
 	                                     "WHERE claimed_by = 'two' AND attempts = 0"),
 	                 9);
@@ -190,6 +197,160 @@ static void reaper_and_commit(const char *conninfo)
 }
 TEST(reaper_and_commit)
 
+/* --- writers that come late -------------------------------------------------------- */
+
+static struct store_intent reaped(struct sf *f, uint64_t size)
+{
+	struct store_intent i;
+	uint64_t moved;
+	ck_assert_int_eq(sf_reserve(f, "late", "a", size, &i), ERR_OK);
+	ck_assert_int_eq(store_reap(f->s, 0, 10, &moved, &f->e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	return i;
+}
+
+static void delete_all(struct sf *f)
+{
+	struct store_cleanup *rows;
+	size_t n = claim(f, 50, 0, &rows);
+	for (size_t k = 0; k < n; k++)
+		ck_assert_int_eq(store_cleanup_done(f->s, rows[k].id, &f->e), ERR_OK);
+}
+
+/* A writer was stopped for so long that its intent was reaped, and even the
+ * deletion done, before its bytes arrived. They are deleted all the same. */
+static void late_bytes(const char *conninfo)
+{
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	struct store_intent i = reaped(&f, 100);
+	store_abandon(f.s, &i, "too_late", false);
+	sf_assert_space(&f, "a", 0, 0, 200); /* the row of the reaper is there too */
+	delete_all(&f);
+	sf_assert_space(&f, "a", 0, 0, 0);
+
+	i = reaped(&f, 100);
+	delete_all(&f);
+	ck_assert_int_eq(sf_commit(&f, "late", &i, 1, NULL), ERR_CONFLICT);
+	store_abandon(f.s, &i, "too_late", false);
+	ck_assert_str_eq(pg_text(conninfo, "SELECT object_key FROM cleanup_queue "
+	                                   "WHERE reason = 'too_late' AND size_bytes = 100"),
+	                 pg_print("%.*s", STR_FMT(i.backend_key)));
+	sf_assert_space(&f, "a", 0, 0, 100);
+	sf_check(conninfo);
+	delete_all(&f);
+
+	/* A backend without a limit. */
+	ck_assert_int_eq(sf_reserve(&f, "late", "u", 100, &i), ERR_OK);
+	pg_text(conninfo, "SELECT s3o_reap(0, 10, 0::SMALLINT, 0)");
+	store_abandon(f.s, &i, "too_late", false);
+	sf_assert_space(&f, "u", 0, 0, 200);
+	sf_close(&f);
+}
+TEST(late_bytes)
+
+/* Late bytes for which there is no room any more: the quota is exceeded on the
+ * backend, and nothing is taken there until enough is gone. */
+static void late_bytes_in_debt(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent next;
+	sf_open(&f, conninfo, "one");
+	struct store_intent i = reaped(&f, 300);
+	delete_all(&f);
+	for (int k = 0; k < 9; k++)
+		ck_assert_int_eq(sf_put(&f, (char[]){(char)('a' + k), 0}, "a", 100), ERR_OK);
+	store_abandon(f.s, &i, "too_late", false);
+	sf_assert_space(&f, "a", 900, 0, 300);
+	sf_check(conninfo);
+	for (int k = 0; k < 20; k++) /* whatever slot */
+		ck_assert_int_eq(sf_reserve(&f, "n", "a", 1, &next), ERR_NO_SPACE);
+	delete_all(&f);
+	ck_assert_int_eq(sf_reserve(&f, "n", "a", 101, &next), ERR_NO_SPACE);
+	ck_assert_int_eq(sf_reserve(&f, "n", "a", 100, &next), ERR_OK);
+	sf_close(&f);
+}
+TEST(late_bytes_in_debt)
+
+/* What a backend may still be storing is not deleted before it has had the time. */
+static void landing(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	struct store_cleanup *rows;
+	sf_config.server.backend_timeout = 30 * CLOCK_SEC;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	store_abandon(f.s, &i, "test", true);
+	ck_assert_uint_eq(claim(&f, 10, 0, &rows), 0);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT round(extract(epoch FROM next_retry - "
+	                                     "created_at)) FROM cleanup_queue"),
+	                 30);
+	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
+
+	reaped(&f, 10); /* counts from the last renewal */
+	ck_assert_int_eq(pg_number(conninfo, "SELECT (next_retry - created_at BETWEEN interval "
+	                                     "'20 s' AND interval '30 s')::INT "
+	                                     "FROM cleanup_queue"),
+	                 1);
+	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
+
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	store_abandon(f.s, &i, "test", false);
+	ck_assert_uint_eq(claim(&f, 10, 0, &rows), 1);
+	sf_config.server.backend_timeout = 0;
+	sf_close(&f);
+}
+TEST(landing)
+
+/* A commit whose outcome is unknown: either it happened, or it never will. */
+static void settling(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	struct store_object o;
+	struct store_conditions none = {0};
+	int64_t modified, settled = 0;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_UNAVAILABLE);
+	ck_assert_int_eq(settled, 0);
+	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
+	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, NULL), ERR_CONFLICT); /* on its way till now */
+	sf_assert_space(&f, "a", 0, 0, 10);
+
+	ck_assert_int_eq(sf_reserve(&f, "k", "a", 30, &i), ERR_OK);
+	o = sf_object("k", 30);
+	ck_assert_int_eq(store_commit(f.s, &o, &none, &i, 1, &modified, &f.e), ERR_OK);
+	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_OK);
+	ck_assert_int_eq(settled, modified);
+	sf_assert_space(&f, "a", 30, 0, 10);
+
+	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
+	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_DB_UNCERTAIN);
+	sf_close(&f);
+}
+TEST(settling)
+
+/* A deletion that comes late, its connection having broken, does not take what was
+ * written since. */
+static void late_deletion(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
+	const char *deletion = pg_print(
+		"SELECT status FROM s3o_delete('bk', 'k', '%s', '', 0::SMALLINT)", v.o.generation);
+	ck_assert_str_eq(pg_text(conninfo, deletion), "absent");
+	sf_assert_space(&f, "a", 0, 0, 10);
+	sf_assert_space(&f, "b", 20, 0, 0);
+	sf_close(&f);
+}
+TEST(late_deletion)
+
 /* --- waking ------------------------------------------------------------------------ */
 
 struct heard {
@@ -229,7 +390,7 @@ static void waking(const char *conninfo)
 	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
 	pg_until(h.cleanup == 2);
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
-	store_abandon(f.s, &i, "test");
+	store_abandon(f.s, &i, "test", false);
 	pg_until(h.cleanup == 3);
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	store_forget(f.s, &i);
@@ -242,7 +403,6 @@ TEST(waking)
 
 int main(void)
 {
-	Suite *s = suite_create("store_cleanup");
 	TCase *t = tcase_create("cleanup");
 	pg_start();
 	tcase_set_timeout(t, 60);
@@ -251,7 +411,11 @@ int main(void)
 	tcase_add_test(t, test_longest_wait);
 	tcase_add_test(t, test_reaper);
 	tcase_add_test(t, test_reaper_and_commit);
+	tcase_add_test(t, test_late_bytes);
+	tcase_add_test(t, test_late_bytes_in_debt);
+	tcase_add_test(t, test_landing);
+	tcase_add_test(t, test_settling);
+	tcase_add_test(t, test_late_deletion);
 	tcase_add_test(t, test_waking);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("store_cleanup", t);
 }

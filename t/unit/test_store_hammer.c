@@ -7,6 +7,7 @@
  * PostgreSQL must not have seen a deadlock.
  */
 #include "store_fixture.h"
+#include "t/unit/run.h"
 
 #define PROCESSES 3
 #define TASKS     24
@@ -62,7 +63,7 @@ static void write_one(struct hammer *h)
 		else if (random_u64() % 3 == 0)
 			store_forget(h->f.s, &i[k]);
 		else
-			store_abandon(h->f.s, &i[k], "hammer");
+			store_abandon(h->f.s, &i[k], "hammer", false);
 	}
 }
 
@@ -122,14 +123,18 @@ static pid_t hammer_process(const char *conninfo)
 	_exit(hammer.failed > 0 || hammer.committed == 0 || hammer.full == 0);
 }
 
+/* A quota may only be exceeded by bytes that came late, see s3o_add_orphan: then
+ * the backend is in debt. */
 static int sample(const char *conninfo, pid_t *pids)
 {
 	PGconn *c = PQconnectdb(conninfo);
 	int samples = 0, running = PROCESSES, status;
 	while (running > 0) {
 		PGresult *r =
-			PQexec(c, "SELECT backend_name FROM backend_space WHERE bytes_limit > 0 "
-		                  "AND bytes_used + bytes_reserved + orphan_bytes > bytes_limit");
+			PQexec(c, "SELECT backend_name FROM backend_space b WHERE bytes_limit > 0 "
+		                  "AND bytes_used + bytes_reserved + orphan_bytes > bytes_limit "
+		                  "AND NOT EXISTS (SELECT FROM backend_quota_slots s "
+		                  "WHERE s.backend_name = b.backend_name AND in_debt)");
 		ck_assert_int_eq(PQresultStatus(r), PGRES_TUPLES_OK);
 		ck_assert_int_eq(PQntuples(r), 0);
 		PQclear(r);
@@ -192,12 +197,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("store_hammer");
 	TCase *t = tcase_create("hammer");
 	pg_start();
 	tcase_set_timeout(t, 200);
 	tcase_add_test(t, test_hammer);
 	tcase_add_test(t, test_resize);
-	suite_add_tcase(s, t);
-	return pg_run_suite(s);
+	return run_tests("store_hammer", t);
 }

@@ -25,6 +25,12 @@
 /* Advisory lock of this job. */
 #define LOCK 1003
 
+/* How long a row waits for a backend whose circuit breaker is open: no longer
+ * than the breaker does, within bounds that keep a long queue from being moved
+ * round and round, and from being forgotten. */
+#define POSTPONE_MIN CLOCK_SEC
+#define POSTPONE_MAX (60 * CLOCK_SEC)
+
 #define COMPONENT "cleanup_queue"
 
 struct batch {
@@ -77,11 +83,13 @@ static void done(struct pass *p, const struct store_cleanup *row, bool absent)
 	audit_done(p, row, absent);
 }
 
+/* b is NULL when the backend is not configured. */
 static void exhausted(struct pass *p, const struct backend *b, const struct store_cleanup *row,
                       const char *error)
 {
 	count(METRIC_CLEANUP_EXHAUSTED);
-	metrics_inc(METRIC_CLEANUP_DLQ_ENQUEUED, b->index, 0, 0);
+	if (b)
+		metrics_inc(METRIC_CLEANUP_DLQ_ENQUEUED, b->index, 0, 0);
 	audit(COMPONENT, "cleanup_queue.exhausted_to_dlq",
 	      LOG_FIELDS(LOG_STR("request_id", p->request_id), LOG_S("key", row->backend_key),
 	                 LOG_S("backend", row->backend), LOG_S("reason", row->reason),
@@ -110,21 +118,22 @@ static void retry(struct pass *p, const struct backend *b, const struct store_cl
 	         LOG_INT("attempts", row->attempts + 1), LOG_STR("error", error));
 }
 
-static void release(const struct pass *p, const struct store_cleanup *row)
+static void postpone(const struct pass *p, const struct store_cleanup *row, int64_t delay)
 {
 	struct error e;
 
-	if (store_cleanup_release(p->setup->store, row->id, &e) != ERR_OK)
+	if (store_cleanup_postpone(p->setup->store, row->id, delay, &e) != ERR_OK)
 		not_stored(p, row, &e);
 }
 
-/* Nobody can delete there any more, and the row would stay for ever. */
-static void not_configured(struct pass *p, const struct store_cleanup *row)
+/* Nothing was sent, so nothing was tried. */
+static void wait_for_breaker(const struct pass *p, const struct store_cleanup *row)
 {
-	log_warn(COMPONENT, "bytes of a backend that is not configured are left there",
-	         LOG_STR("request_id", p->request_id), LOG_S("backend", row->backend),
-	         LOG_S("key", row->backend_key), LOG_INT("size_bytes", row->size));
-	done(p, row, false);
+	int64_t delay = p->setup->config->backend_circuit_breaker.open_timeout;
+
+	if (delay > POSTPONE_MAX)
+		delay = POSTPONE_MAX;
+	postpone(p, row, delay > POSTPONE_MIN ? delay : POSTPONE_MIN);
 }
 
 static void recovered(const struct pass *p, const struct backend *b,
@@ -151,7 +160,8 @@ static void process(void *arg, size_t i)
 	enum err r;
 
 	if (!b) {
-		not_configured(p, row);
+		/* Perhaps only here and now: this daemon may not have reloaded yet. */
+		retry(p, NULL, row, "the backend is not configured");
 		return;
 	}
 	if (row->reclaimed)
@@ -162,7 +172,9 @@ static void process(void *arg, size_t i)
 	if (r == ERR_OK || r == ERR_NOT_FOUND)
 		done(p, row, r == ERR_NOT_FOUND);
 	else if (r == ERR_CANCELED)
-		release(p, row);
+		postpone(p, row, 0);
+	else if (r == ERR_UNAVAILABLE)
+		wait_for_breaker(p, row);
 	else {
 		error_make_utf8(&e);
 		retry(p, b, row, e.text);
@@ -219,7 +231,7 @@ static enum err run(struct pass *p, struct error *e)
 	p->again = batch.n == BATCH || begun < batch.n;
 	task_shield();
 	while (begun < batch.n)
-		release(p, &batch.rows[begun++]);
+		postpone(p, &batch.rows[begun++], 0);
 	task_unshield();
 	return p->again ? ERR_OK : look_ahead(p, e);
 }

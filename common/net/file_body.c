@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading an object's file. The loop must not wait for a disk: it reads only
- * what the page cache holds (RWF_NOWAIT) and leaves the rest to an offload
- * thread. sendfile() has no such flag, so before a piece is offered for it
- * mincore() is asked, 2 us for a MiB, and a cold piece is read in by a thread.
+ * A body over a file. The loop must not wait for a disk: it reads only what the
+ * page cache holds (RWF_NOWAIT) and leaves the rest to an offload thread.
+ * sendfile() has no such flag, so before a piece is offered for it mincore() is
+ * asked, 2 us for a MiB, and a cold piece is read in by a thread.
  */
+#include "net/file_body.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "backend/dir_private.h"
 #include "base/mem.h"
+#include "net/body.h"
 #include "rt/task.h"
 
 /* Offered for sendfile() at a time: long enough to make a thread switch cheap,
@@ -63,34 +65,45 @@ static void read_cold(void *arg)
 	}
 }
 
-static ssize_t read_on_thread(struct file_body *f, void *buf, size_t n)
+static ssize_t read_on_thread(int fd, void *buf, size_t n, uint64_t off)
 {
-	struct cold_read c = {.fd = f->fd, .buf = buf, .n = n, .off = f->off};
+	struct cold_read c = {.fd = fd, .buf = buf, .n = n, .off = off};
 	int r = task_offload(read_cold, &c);
 
 	return r < 0 ? r : c.result;
 }
 
-static ssize_t file_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
+ssize_t file_read_at(int fd, void *buf, size_t n, uint64_t off, struct error *e)
 {
-	struct file_body *f = (struct file_body *)b;
-	struct iovec iov = {.iov_base = buf, .iov_len = n < f->left ? n : (size_t)f->left};
-	ssize_t r;
+	struct iovec iov = {.iov_base = buf, .iov_len = n};
+	ssize_t r = preadv2(fd, &iov, 1, (off_t)off, RWF_NOWAIT);
 
-	(void)idle_us; /* a local disk has no time limit that we could enforce */
-	if (iov.iov_len == 0)
-		return 0;
-	if (task_is_cancelled())
-		return err_set(e, ERR_CANCELED, "cancelled"), -1;
-	r = preadv2(f->fd, &iov, 1, (off_t)f->off, RWF_NOWAIT);
 	/* 0 as well as an error may only mean that it is not in memory */
 	if (r <= 0)
-		r = read_on_thread(f, buf, iov.iov_len);
+		r = read_on_thread(fd, buf, n, off);
 	if (r <= 0) {
 		errno = r == 0 ? EIO : (int)-r;
 		err_set(e, ERR_IO, "read: %s%m", r == 0 ? "the file is too short: " : "");
 		return -1;
 	}
+	return r;
+}
+
+static ssize_t file_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
+{
+	struct file_body *f = (struct file_body *)b;
+	ssize_t r;
+
+	(void)idle_us; /* a local disk has no time limit that we could enforce */
+	if (n > f->left)
+		n = (size_t)f->left;
+	if (n == 0)
+		return 0;
+	if (task_is_cancelled())
+		return err_set(e, ERR_CANCELED, "cancelled"), -1;
+	r = file_read_at(f->fd, buf, n, f->off, e);
+	if (r < 0)
+		return -1;
 	f->off += (uint64_t)r;
 	f->left -= (uint64_t)r;
 	return r;
@@ -126,7 +139,7 @@ static uint64_t file_raw(struct body *b, struct stream **from, int *file, int64_
 		return 0;
 	if (f->off < f->warm)
 		return f->warm - f->off;
-	if (!is_in_memory(f->fd, f->off, n) && read_on_thread(f, NULL, n) <= 0)
+	if (!is_in_memory(f->fd, f->off, n) && read_on_thread(f->fd, NULL, n, f->off) <= 0)
 		return 0; /* read() will tell the error */
 	f->warm = f->off + n;
 	return n;
@@ -148,7 +161,7 @@ static void file_close(struct body *b)
 	free(f);
 }
 
-struct body *directory_body(int fd, uint64_t off, uint64_t n)
+struct body *file_body(int fd, uint64_t off, uint64_t n)
 {
 	static const struct body_ops ops = {
 		.read = file_read,

@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Counts bytes that lie on a backend although nothing was reserved for them. They
+-- are taken from free whether there is enough or not: if not, the backend is in
+-- debt, and nothing is reserved there until enough is gone.
+CREATE OR REPLACE FUNCTION s3o_add_orphan(p_backend TEXT, p_size BIGINT) RETURNS VOID
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_free  BIGINT;
+	v_slots BIGINT;
+BEGIN
+	SELECT sum(l.free), count(*) INTO v_free, v_slots FROM (
+		SELECT free FROM backend_quota_slots
+		WHERE backend_name = p_backend ORDER BY slot FOR UPDATE) l;
+	IF v_slots = 0 THEN
+		RAISE EXCEPTION 'backend % has no quota slots', p_backend;
+	END IF;
+	UPDATE backend_quota_slots SET orphan = orphan + p_size
+	WHERE backend_name = p_backend AND slot = 0;
+	IF v_free IS NOT NULL THEN
+		PERFORM s3o_spread(p_backend, v_free - p_size);
+	END IF;
+END $$;

@@ -5,6 +5,7 @@
  * strict as the head parser: lines end with CRLF, the size is followed by ';'
  * or CRLF at once, controls are refused.
  */
+#include "base/codec.h"
 #include "net/http1.h"
 
 #define SIZE_LINE_MAX 1024        /* of a size with its extensions; nobody sends any */
@@ -25,17 +26,6 @@ enum {
 	END,
 	BROKEN,
 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 static bool is_text(char c)
 {
@@ -72,7 +62,7 @@ static uint8_t step(struct http1_chunked *c, char ch)
 	switch (c->state) {
 	case SIZE_FIRST:
 	case SIZE:
-		digit = hex_value(ch);
+		digit = hex_digit(ch);
 		if (digit >= 0)
 			return add_digit(c, digit) ? SIZE : BROKEN;
 		return c->state == SIZE ? after_size(ch) : BROKEN;

@@ -226,17 +226,24 @@ bool http_conn_reusable(const struct http_conn *c)
 	return c->ended && c->keep_alive && !c->broken && c->framing != HTTP_BODY_CLOSE;
 }
 
-bool http_conn_drain(struct http_conn *c, uint64_t max, int64_t idle_us)
+static int64_t time_left(int64_t deadline)
+{
+	return deadline == CLOCK_NEVER ? CLOCK_NEVER : deadline - clock_mono();
+}
+
+bool http_conn_drain(struct http_conn *c, uint64_t max, int64_t within_us)
 {
 	char scrap[DRAIN_PIECE];
+	int64_t deadline = clock_deadline(within_us);
 
 	if (!c->ended && c->framing == HTTP_BODY_LENGTH && c->left > max)
 		return false;
 	while (!c->ended) {
 		size_t n = max < sizeof scrap ? (size_t)max : sizeof scrap;
-		ssize_t r = n > 0 ? conn_body_read(&c->body, scrap, n, idle_us, NULL) : -1;
+		ssize_t r;
 
-		if (r < 0)
+		if (n == 0 || time_left(deadline) <= 0 ||
+		    (r = conn_body_read(&c->body, scrap, n, time_left(deadline), NULL)) < 0)
 			return false;
 		max -= (uint64_t)r;
 	}

@@ -13,8 +13,24 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/http_conn_private.h"
+#include "rt/task.h"
 
 #define INTERIM_MAX 16 /* 1xx answers before the real one */
+
+/* Heads may be large, but not all at once: anybody may begin one, without being
+ * known. Bytes of input buffers of this process beyond their first size. */
+#define LARGE_HEADS_MAX (64 * 1024 * 1024)
+
+static size_t large_heads;
+
+static void free_input(struct http_conn *c)
+{
+	if (c->cap > HTTP_CONN_INPUT_SIZE)
+		large_heads -= c->cap - HTTP_CONN_INPUT_SIZE;
+	free(c->buf);
+	c->buf = NULL;
+	c->cap = c->pos = c->end = 0;
+}
 
 struct http_conn *http_conn_new(struct stream *s)
 {
@@ -29,7 +45,7 @@ void http_conn_close(struct http_conn **c)
 	if (!*c)
 		return;
 	stream_close(&(*c)->s);
-	free((*c)->buf);
+	free_input(*c);
 	free(*c);
 	*c = NULL;
 }
@@ -46,11 +62,8 @@ size_t http_conn_buffered(const struct http_conn *c)
 
 static void free_if_empty(struct http_conn *c)
 {
-	if (c->pos < c->end)
-		return;
-	free(c->buf);
-	c->buf = NULL;
-	c->cap = c->pos = c->end = 0;
+	if (c->pos == c->end)
+		free_input(c);
 }
 
 void http_conn_consume(struct http_conn *c, size_t n)
@@ -61,19 +74,26 @@ void http_conn_consume(struct http_conn *c, size_t n)
 	free_if_empty(c);
 }
 
-/* Makes room for at least one byte more. */
-static void make_room(struct http_conn *c)
+/* Makes room for at least one byte more. False: too many large heads. */
+static bool make_room(struct http_conn *c)
 {
 	if (c->end < c->cap)
-		return;
+		return true;
 	if (c->pos > 0) {
 		memmove(c->buf, c->buf + c->pos, http_conn_buffered(c));
 		c->end -= c->pos;
 		c->pos = 0;
+	} else if (c->cap == 0) {
+		c->cap = HTTP_CONN_INPUT_SIZE;
+		c->buf = mem_resize(NULL, c->cap);
 	} else {
-		c->cap = c->cap == 0 ? HTTP_CONN_INPUT_SIZE : 2 * c->cap;
+		if (large_heads + c->cap > LARGE_HEADS_MAX)
+			return false;
+		large_heads += c->cap;
+		c->cap *= 2;
 		c->buf = mem_resize(c->buf, c->cap);
 	}
+	return true;
 }
 
 ssize_t http_conn_fill(struct http_conn *c, int64_t deadline)
@@ -82,7 +102,8 @@ ssize_t http_conn_fill(struct http_conn *c, int64_t deadline)
 		ssize_t r;
 		int waited;
 
-		make_room(c);
+		if (!make_room(c))
+			return -ENOBUFS;
 		r = stream_try_read(c->s, c->buf + c->end, c->cap - c->end);
 		if (r > 0)
 			c->end += (size_t)r;
@@ -170,6 +191,21 @@ static void skip_empty_lines(struct http_conn *c)
 		http_conn_consume(c, 2);
 }
 
+/* After a second without a request the connection may well be idle for long. Then
+ * it gives back the stack that the last request has used. */
+#define QUIET_US (1 * CLOCK_SEC)
+
+static ssize_t wait_for_request(struct http_conn *c, int64_t deadline)
+{
+	int64_t quiet = clock_deadline(QUIET_US);
+	ssize_t r = http_conn_fill(c, quiet < deadline ? quiet : deadline);
+
+	if (r != -ETIMEDOUT || quiet >= deadline)
+		return r;
+	task_trim_stack();
+	return http_conn_fill(c, deadline);
+}
+
 enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int64_t header_us,
                                 struct arena *a, struct http_head *h, enum http1_result *result,
                                 const char **why, struct error *e)
@@ -191,7 +227,8 @@ enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int6
 			c->broken = true;
 			return err_set(e, ERR_PROTOCOL, "malformed request: %s", *why);
 		}
-		if ((r = http_conn_fill(c, deadline)) > 0)
+		r = begun ? http_conn_fill(c, deadline) : wait_for_request(c, deadline);
+		if (r > 0)
 			continue;
 		c->broken = true;
 		if (is_quiet_end(c, r))

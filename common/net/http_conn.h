@@ -48,9 +48,9 @@ struct body *http_conn_body(struct http_conn *c, const struct http_head *h);
 /* True when the body of the last head has been read to its end and nothing in
  * the framing forbids another message. */
 bool http_conn_reusable(const struct http_conn *c);
-/* Reads and throws away up to max bytes of the rest of the body. True when it is
- * at its end then. */
-bool http_conn_drain(struct http_conn *c, uint64_t max, int64_t idle_us);
+/* Reads and throws away up to max bytes of the rest of the body, in that time
+ * altogether. True when it is at its end then. */
+bool http_conn_drain(struct http_conn *c, uint64_t max, int64_t within_us);
 /* Bytes that have been received and not been used yet. After a complete answer a
  * client must find none: a server that sends more than it announced cannot be
  * trusted with another request. */

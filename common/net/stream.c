@@ -127,6 +127,8 @@ static ssize_t plain_recv(struct stream *s, void *buf, size_t n, int flags)
 	do
 		r = recv(stream_fd(s), buf, n, flags);
 	while (r < 0 && errno == EINTR);
+	if (r < 0 && errno == EAGAIN)
+		rt_fd_is_empty(s->f);
 	return r < 0 ? -errno : r;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/codec.h"
 #include "net/uri.h"
 
 #define PARAMS_MAX 1000 /* S3 knows fewer than 30; bounds the memory of a long target */
@@ -16,17 +17,6 @@ static const bool is_unreserved[256] = {
 	['.'] = true,         ['_'] = true,         ['~'] = true,
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The byte that %XX at s[i] stands for, or -1. */
 static int escape_value(struct str s, size_t i)
 {
@@ -34,8 +24,8 @@ static int escape_value(struct str s, size_t i)
 
 	if (s.n - i < 3)
 		return -1;
-	hi = hex_value(s.p[i + 1]);
-	lo = hex_value(s.p[i + 2]);
+	hi = hex_digit(s.p[i + 1]);
+	lo = hex_digit(s.p[i + 2]);
 	return hi < 0 || lo < 0 ? -1 : hi << 4 | lo;
 }
 
@@ -190,7 +180,7 @@ static bool is_host_name(struct str s)
 static bool is_ip6(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (hex_value(s.p[i]) < 0 && s.p[i] != ':' && s.p[i] != '.')
+		if (hex_digit(s.p[i]) < 0 && s.p[i] != ':' && s.p[i] != '.')
 			return false;
 	return str_chr(s, ':') >= 0;
 }

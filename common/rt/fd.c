@@ -151,11 +151,20 @@ int rt_fd_wait_write(struct rt_fd *f, int64_t deadline)
 	return wait_for(f, &f->out, NULL, deadline);
 }
 
-bool rt_fd_peer_closed(const struct rt_fd *f)
+void rt_fd_is_empty(struct rt_fd *f)
+{
+	f->doubtful = false;
+}
+
+/* One look after each doubtful event is enough: whatever comes later is an event
+ * again. */
+bool rt_fd_peer_closed(struct rt_fd *f)
 {
 	struct pollfd p = {.fd = f->fd, .events = POLLRDHUP};
 
-	if (f->peer_closed)
-		return true;
-	return f->doubtful && poll(&p, 1, 0) == 1;
+	if (!f->peer_closed && f->doubtful) {
+		f->doubtful = false;
+		f->peer_closed = poll(&p, 1, 0) == 1;
+	}
+	return f->peer_closed;
 }

@@ -28,6 +28,10 @@ int rt_fd_wait_write(struct rt_fd *f, int64_t deadline);
 
 /* True once the peer has closed or reset (EV_CLOSED was seen). A peer that has
  * only half-closed looks the same: read before you believe it. */
-bool rt_fd_peer_closed(const struct rt_fd *f);
+bool rt_fd_peer_closed(struct rt_fd *f);
+
+/* A read has just met EAGAIN: so far the peer has neither closed nor reset. Spares
+ * rt_fd_peer_closed() a system call. */
+void rt_fd_is_empty(struct rt_fd *f);
 
 #endif

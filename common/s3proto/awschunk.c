@@ -14,7 +14,6 @@
 #include "base/mem.h"
 
 #define SIGNATURE_EXT STR(";chunk-signature=")
-#define HEX_DIGITS    "0123456789abcdefABCDEF"
 
 static bool is_signed(const struct awschunk *c)
 {
@@ -93,7 +92,7 @@ static enum awschunk_result verify_chunk(struct awschunk *c)
 bool awschunk_is_hex(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\0' || strchr(HEX_DIGITS, s.p[i]) == NULL)
+		if (hex_digit(s.p[i]) < 0)
 			return false;
 	return s.n > 0;
 }
@@ -108,8 +107,7 @@ static bool parse_size(struct str s, uint64_t *size)
 	for (size_t i = 0; i < s.n; i++) {
 		if (v >> 60 != 0)
 			return false;
-		char digit = s.p[i];
-		v = v << 4 | (unsigned)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+		v = v << 4 | (unsigned)hex_digit(s.p[i]);
 	}
 	*size = v;
 	return true;

@@ -48,7 +48,8 @@ enum metadata_result metadata_collect(const struct http_head *h, struct arena *a
 		if (!has_prefix(f->name))
 			continue;
 		struct str name = str_skip(f->name, METADATA_PREFIX.n);
-		if (is_known(out, name))
+		/* Long names are compared each with each only while they may be kept. */
+		if (out->size <= METADATA_MAX && is_known(out, name))
 			continue;
 		if (!is_printable(name) || !is_printable(f->value))
 			return METADATA_BAD_CHARACTER;

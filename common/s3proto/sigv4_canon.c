@@ -8,14 +8,12 @@
 
 #include <stdlib.h>
 
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+#include "base/codec.h"
 
 static bool is_escape(struct str s, size_t i)
 {
-	return s.p[i] == '%' && s.n - i >= 3 && is_hex(s.p[i + 1]) && is_hex(s.p[i + 2]);
+	return s.p[i] == '%' && s.n - i >= 3 && hex_digit(s.p[i + 1]) >= 0 &&
+	       hex_digit(s.p[i + 2]) >= 0;
 }
 
 void sigv4_add_path(struct buf *b, struct str raw)

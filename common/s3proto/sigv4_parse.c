@@ -58,12 +58,18 @@ static struct str next_signed(struct str *list)
 	return str_trim(str_cut(*list, ';', list));
 }
 
+/* Bytes of SignedHeaders; the names of the fields that S3 knows have less than
+ * 2,000 altogether. Names are compared each with each. */
+#define SIGNED_HEADERS_SIZE (16 * 1024)
+
 /* Each name once, so that no field is hashed many times. */
 static const char *check_signed_headers(struct str list)
 {
 	struct str names[HTTP1_FIELDS_MAX];
 	size_t n = 0;
 	bool host = false;
+	if (list.n > SIGNED_HEADERS_SIZE)
+		return "SignedHeaders is too long.";
 	while (list.n > 0) {
 		struct str name = next_signed(&list);
 		if (n == HTTP1_FIELDS_MAX)

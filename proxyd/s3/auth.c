@@ -53,13 +53,22 @@ static enum s3_error check_token(struct s3_call *c)
 	return c->allowed ? S3_OK : S3_ACCESS_DENIED;
 }
 
+/* Each chunk's signature continues from that of the request. */
+static bool has_signed_chunks(enum sigv4_payload p)
+{
+	return p == SIGV4_PAYLOAD_STREAM_SIGNED || p == SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER;
+}
+
 bool s3_authenticate(struct s3_call *c)
 {
 	const char *why = NULL;
 	enum s3_error r = sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
 	if (r == S3_OK)
 		r = c->auth.scheme == SIGV4_NONE ? check_token(c) : check_signature(c, &why);
-	if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_UNSUPPORTED) {
+	if (r == S3_OK && c->auth.scheme == SIGV4_NONE && has_signed_chunks(c->auth.payload)) {
+		r = S3_INVALID_REQUEST;
+		why = "signed chunks need a signed request";
+	} else if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_UNSUPPORTED) {
 		r = S3_INVALID_REQUEST;
 		why = "this form of a streaming payload is not supported";
 	} else if (r == S3_OK && c->auth.payload == SIGV4_PAYLOAD_INVALID) {

@@ -16,7 +16,7 @@
  * then the new one is looked up. More often in a row is no coincidence. */
 #define LOOKUPS_MAX 5
 
-/* Query parameters that replace a header of the answer. */
+/* Query parameters that replace a header of the answer, the type first. */
 static const struct {
 	const char *parameter, *field;
 } overrides[] = {
@@ -28,16 +28,25 @@ static const struct {
 	{"response-content-encoding", "Content-Encoding"},
 };
 
-static struct str overridden(struct s3_call *c, const char *field, struct str value)
+/* Whoever makes a link for others has to sign what it changes. False: answered. */
+static bool may_override(struct s3_call *c)
 {
+	if (c->auth.scheme != SIGV4_NONE)
+		return true;
 	for (size_t i = 0; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
-		if (!str_eq_nocase(str_of(overrides[i].field), str_of(field)))
+		if (!uri_query_get(&c->query, str_of(overrides[i].parameter)))
 			continue;
-		const struct uri_param *p =
-			uri_query_get(&c->query, str_of(overrides[i].parameter));
-		return p ? p->value : value;
+		s3_failf(c, S3_INVALID_REQUEST, "%s needs a signed request",
+		         overrides[i].parameter);
+		return false;
 	}
-	return value;
+	return true;
+}
+
+static struct str overridden(struct s3_call *c, size_t i, struct str value)
+{
+	const struct uri_param *p = uri_query_get(&c->query, str_of(overrides[i].parameter));
+	return p ? p->value : value;
 }
 
 static struct str stored_header(const struct store_object *o, const char *field)
@@ -51,10 +60,9 @@ static struct str stored_header(const struct store_object *o, const char *field)
 static void reply_representation(struct s3_call *c, const struct store_object *o)
 {
 	struct str type = o->content_type.n ? o->content_type : STR("application/octet-stream");
-	http_reply_field(c->http, "Content-Type", overridden(c, "Content-Type", type));
+	http_reply_field(c->http, "Content-Type", overridden(c, 0, type));
 	for (size_t i = 1; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
-		struct str value =
-			overridden(c, overrides[i].field, stored_header(o, overrides[i].field));
+		struct str value = overridden(c, i, stored_header(o, overrides[i].field));
 		if (value.n)
 			http_reply_field(c->http, overrides[i].field, value);
 	}
@@ -82,6 +90,7 @@ static bool conditions_hold(struct s3_call *c, const struct store_version *v)
 		http_reply(c->http, 304, STR_NULL);
 		return false;
 	case PRECONDITION_FAILED:
+		reply_validators(c, v);
 		s3_fail(c, S3_PRECONDITION_FAILED, NULL);
 		return false;
 	default:
@@ -136,6 +145,8 @@ void s3_get_object(struct s3_call *c)
 {
 	struct server *server = c->server;
 	struct error e;
+	if (!may_override(c))
+		return;
 	for (int lookups = 1;; lookups++) {
 		struct store_version v;
 		if (store_find(server->store, c->bucket, c->key, true, c->arena, &v, &e) !=
@@ -169,6 +180,8 @@ void s3_head_object(struct s3_call *c)
 {
 	struct error e;
 	struct store_version v;
+	if (!may_override(c))
+		return;
 	if (store_find(c->server->store, c->bucket, c->key, false, c->arena, &v, &e) != ERR_OK) {
 		s3_fail_err(c, &e, "Failed to retrieve object metadata");
 		return;

@@ -19,7 +19,8 @@ struct page {
 	struct str token;  /* V2 continuation-token: as given */
 	size_t max_keys;
 	struct listing listing;
-	struct buf contents; /* Contents and CommonPrefixes elements */
+	struct buf contents; /* Contents elements */
+	struct buf groups;   /* CommonPrefixes elements, which come after them */
 };
 
 static struct str parameter(struct s3_call *c, const char *name)
@@ -95,9 +96,9 @@ static void add_key(struct page *p, const struct store_listed *row)
 
 static void add_group(struct page *p)
 {
-	xml_open(&p->contents, "CommonPrefixes");
-	listing_text(&p->contents, "Prefix", p->listing.group, p->url);
-	xml_close(&p->contents, "CommonPrefixes");
+	xml_open(&p->groups, "CommonPrefixes");
+	listing_text(&p->groups, "Prefix", p->listing.group, p->url);
+	xml_close(&p->groups, "CommonPrefixes");
 }
 
 /* Rows to fetch at once: after a group most rows are thrown away, so a page that
@@ -181,10 +182,12 @@ static void list(struct s3_call *c, bool v2)
 		if (p.url)
 			xml_text(&b, "EncodingType", STR("url"));
 		buf_add_str(&b, buf_str(&p.contents));
+		buf_add_str(&b, buf_str(&p.groups));
 		xml_close(&b, "ListBucketResult");
 		s3_reply_xml(c, buf_str(&b));
 	}
 	buf_free(&p.contents);
+	buf_free(&p.groups);
 }
 
 void s3_list_objects_v1(struct s3_call *c)

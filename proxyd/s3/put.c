@@ -24,21 +24,6 @@ static const char *const refused_fields[] = {
 	"x-amz-copy-source",
 };
 
-static bool refuse_fields(struct s3_call *c)
-{
-	for (size_t i = 0; i < sizeof(refused_fields) / sizeof(refused_fields[0]); i++) {
-		const struct str *v = http_head_get(&c->http->head, str_of(refused_fields[i]));
-		if (!v)
-			continue;
-		if (str_eq(str_of(refused_fields[i]), STR("x-amz-object-lock-legal-hold")) &&
-		    str_eq_nocase(*v, STR("off")))
-			continue;
-		s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is not supported", refused_fields[i]);
-		return false;
-	}
-	return true;
-}
-
 static bool parse_conditions(struct s3_call *c, struct store_conditions *cond)
 {
 	const struct str *none = http_head_get(&c->http->head, STR("if-none-match"));
@@ -123,7 +108,8 @@ void s3_put_object(struct s3_call *c)
 	struct engine_put put = {.object = {.bucket = c->bucket, .key = c->key},
 	                         .request_id = c->request_id};
 	struct s3_upload upload = {0};
-	if (!refuse_fields(c) ||
+	if (!s3_refuse_fields(c, refused_fields,
+	                      sizeof(refused_fields) / sizeof(refused_fields[0])) ||
 	    !s3_upload_parse(c, c->server->config->server.max_object_size,
 	                     "Object size exceeds the maximum allowed size", &upload) ||
 	    !parse_metadata(c, &put.object) || !parse_conditions(c, &put.conditions) ||

@@ -29,7 +29,7 @@ static bool parse_framing(struct s3_call *c, struct s3_upload *u)
 {
 	u->chunked = awschunk_variant_of(c->auth.payload, &u->variant);
 	struct str decoded = field(c, "x-amz-decoded-content-length");
-	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED && decoded.n &&
+	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED &&
 	    metadata_is_aws_chunked(&c->http->head)) {
 		u->chunked = true; /* presigned or by token: framing without signatures */
 		u->variant = AWSCHUNK_UNSIGNED_TRAILER;
@@ -54,6 +54,30 @@ static bool parse_framing(struct s3_call *c, struct s3_upload *u)
 	return false;
 }
 
+/* Fields of that prefix that are no checksum. */
+static bool is_about_checksums(struct str field_name)
+{
+	return str_eq_nocase(field_name, STR("x-amz-checksum-algorithm")) ||
+	       str_eq_nocase(field_name, STR("x-amz-checksum-type")) ||
+	       str_eq_nocase(field_name, STR("x-amz-checksum-mode"));
+}
+
+/* A checksum that cannot be computed must not look as if it had been verified. */
+static bool refuse_unknown_checksums(struct s3_call *c)
+{
+	const struct str prefix = STR("x-amz-checksum-");
+	for (size_t i = 0; i < c->http->head.n_fields; i++) {
+		struct str name = c->http->head.fields[i].name;
+		enum checksum_kind k;
+		if (name.n < prefix.n || !str_eq_nocase(str_n(name.p, prefix.n), prefix) ||
+		    checksum_of_field(name, &k) || is_about_checksums(name))
+			continue;
+		s3_failf(c, S3_NOT_IMPLEMENTED, "header %.*s is not supported", STR_FMT(name));
+		return false;
+	}
+	return true;
+}
+
 /* Checksums in header fields, and those that trailers will bring. */
 static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 {
@@ -74,6 +98,8 @@ static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 		u->announced[k] = v;
 		u->kinds |= CHECKSUM_BIT(k);
 	}
+	if (!refuse_unknown_checksums(c))
+		return false;
 	for (struct str rest = u->trailer_names; rest.n;) {
 		enum checksum_kind k;
 		if (checksum_of_field(str_trim(str_cut(rest, ',', &rest)), &k))
@@ -222,6 +248,17 @@ static bool decode(struct receiver *r, const char *p, size_t n)
 	return true;
 }
 
+/* The outer framing is broken, or the client has gone: told as what it means for
+ * the inner one. That may be complete, but something was lost behind it. */
+static bool refuse_broken(struct receiver *r, const struct error *e)
+{
+	enum awschunk_result end = awschunk_end(r->decoder);
+	if (end == AWSCHUNK_DONE)
+		return refuse_read(r, e);
+	snprintf(r->c->error, sizeof(r->c->error), "reading the body: %s", e->text);
+	return refuse_chunk(r, end);
+}
+
 static bool receive_chunked(struct receiver *r)
 {
 	struct error e;
@@ -229,9 +266,11 @@ static bool receive_chunked(struct receiver *r)
 	for (;;) {
 		ssize_t got = body_read(r->c->http->body, block, sizeof(block),
 		                        r->c->server->config->server.read_timeout, &e);
-		if (got < 0 && e.code != ERR_PROTOCOL)
+		if (got < 0 && (e.code == ERR_TIMEOUT || e.code == ERR_CANCELED))
 			return refuse_read(r, &e);
-		if (got <= 0)
+		if (got < 0)
+			return refuse_broken(r, &e);
+		if (got == 0)
 			break;
 		if (!decode(r, block, (size_t)got))
 			return false;

@@ -5,13 +5,25 @@
  */
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
+#include "s3proto/etag.h"
+
+/* Conditions that are not evaluated. To delete regardless of them would lose what
+ * the client wanted kept. */
+static const char *const refused_fields[] = {
+	"x-amz-if-match-last-modified-time",
+	"x-amz-if-match-size",
+};
 
 void s3_delete_object(struct s3_call *c)
 {
-	struct store_conditions none = {0};
+	const struct str *match = http_head_get(&c->http->head, STR("if-match"));
+	struct store_conditions cond = {.if_match = match ? etag_strip(*match) : STR_NULL};
 	struct error e;
 	bool existed;
-	if (store_delete(c->server->store, c->bucket, c->key, &none, &existed, &e) != ERR_OK) {
+	if (!s3_refuse_fields(c, refused_fields,
+	                      sizeof(refused_fields) / sizeof(refused_fields[0])))
+		return;
+	if (store_delete(c->server->store, c->bucket, c->key, &cond, &existed, &e) != ERR_OK) {
 		s3_fail_err(c, &e, "Failed to delete object");
 		return;
 	}

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 
@@ -33,6 +34,20 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 	s3_fail(c, error, message);
 }
 
+/* Whether the database or the last backend is gone: what cannot be done now. */
+static const char *outage_message(const struct s3_call *c)
+{
+	switch (c->operation ? c->operation->metric : -1) {
+	case METRIC_OPERATION_PUT:
+	case METRIC_OPERATION_DELETE:
+		return "database unavailable, writes are temporarily rejected";
+	case METRIC_OPERATION_LIST:
+		return "listing unavailable during database outage";
+	default:
+		return NULL;
+	}
+}
+
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 {
 	snprintf(c->error, sizeof(c->error), "%s: %s", err_name(e->code), e->text);
@@ -57,11 +72,26 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 		break;
 	case ERR_UNAVAILABLE:
 	case ERR_DB_UNCERTAIN:
-		s3_fail(c, S3_SERVICE_UNAVAILABLE, "database unavailable");
+		s3_fail(c, S3_SERVICE_UNAVAILABLE, outage_message(c));
 		break;
 	default:
 		s3_fail(c, S3_BACKEND_FAILED, fallback);
 	}
+}
+
+bool s3_refuse_fields(struct s3_call *c, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct str *v = http_head_get(&c->http->head, str_of(names[i]));
+		if (!v)
+			continue;
+		if (str_eq(str_of(names[i]), STR("x-amz-object-lock-legal-hold")) &&
+		    str_eq_nocase(*v, STR("off")))
+			continue;
+		s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is not supported", names[i]);
+		return false;
+	}
+	return true;
 }
 
 void s3_reply_xml(struct s3_call *c, struct str document)

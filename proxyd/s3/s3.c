@@ -7,6 +7,7 @@
 #include "proxyd/s3/s3.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -33,14 +34,15 @@ static const struct s3_operation operations[] = {
          METRIC_OPERATION_DELETE},
 };
 
-/* Query parameters that turn a request into another operation. A request with
- * one that no operation above claims is refused, never taken for its plain
+/* Query parameters that turn a request into another operation, sorted. A request
+ * with one that no operation above claims is refused, never taken for its plain
  * neighbour. */
 static const char *const subresources[] = {
 	"abac",
 	"accelerate",
 	"acl",
 	"analytics",
+	"append",
 	"attributes",
 	"cors",
 	"delete",
@@ -79,12 +81,11 @@ static const char *const subresources[] = {
 	"versioning",
 	"versions",
 	"website",
-	"append",
 };
 
-static void choose_request_id(struct s3_call *c)
+/* given: what the client calls the request, or NULL. */
+static void choose_request_id(struct s3_call *c, const struct str *given)
 {
-	const struct str *given = http_head_get(&c->http->head, STR("x-request-id"));
 	bool good = given && given->n >= 1 && given->n <= S3_REQUEST_ID_MAX;
 	for (size_t i = 0; good && i < given->n; i++)
 		good = memchr("0123456789abcdefABCDEF", given->p[i], 22) != NULL;
@@ -110,7 +111,10 @@ static bool locate(struct s3_call *c)
 		c->key = path.key;
 		return true;
 	case PATH_ROOT:
-		return true;
+		if (str_eq(c->http->head.method, STR("GET")))
+			return true;
+		s3_fail(c, S3_INVALID_REQUEST, "Invalid path format");
+		return false;
 	case PATH_BAD_ESCAPE:
 		s3_fail(c, S3_INVALID_URI, NULL);
 		return false;
@@ -158,18 +162,30 @@ static const struct s3_operation *find_operation(const struct s3_call *c)
 	return NULL;
 }
 
+static int compare_name(const void *name, const void *entry)
+{
+	return str_cmp(*(const struct str *)name, str_of(*(const char *const *)entry));
+}
+
+static const char *find_subresource(struct str name)
+{
+	const char *const *found =
+		bsearch(&name, subresources, sizeof(subresources) / sizeof(subresources[0]),
+	                sizeof(subresources[0]), compare_name);
+	return found ? *found : NULL;
+}
+
 /* The first subresource that the request names and the operation is not about. */
 static const char *foreign_subresource(const struct s3_call *c, const struct s3_operation *op)
 {
-	for (size_t i = 0; i < sizeof(subresources) / sizeof(subresources[0]); i++) {
-		const char *name = subresources[i];
-		if (op && op->parameter && strcmp(op->parameter, name) == 0)
-			continue;
-		const struct uri_param *p = uri_query_get(&c->query, str_of(name));
-		if (!p)
+	for (size_t i = 0; i < c->query.n; i++) {
+		const struct uri_param *p = &c->query.params[i];
+		const char *name = find_subresource(p->name);
+		if (!name || (op && op->parameter && strcmp(op->parameter, name) == 0))
 			continue;
 		/* The only version of an object that was never versioned. */
-		if (strcmp(name, "versionId") == 0 && str_eq(p->value, STR("null")))
+		if (strcmp(name, "versionId") == 0 &&
+		    (!p->value.n || str_eq(p->value, STR("null"))))
 			continue;
 		return name;
 	}
@@ -188,7 +204,7 @@ static void perform(struct s3_call *c)
 		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
 		http_reply_field(c->http, "Allow",
-		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD"));
+		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,
 		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
@@ -272,8 +288,10 @@ static void record(const struct s3_call *c)
 	int64_t duration = clock_mono() - c->http->started;
 	double seconds = (double)duration / CLOCK_SEC;
 	count_request(c, seconds);
+	log_hold();
 	record_storage(c, seconds);
 	record_request(c, duration);
+	log_release();
 }
 
 void s3_handle(struct http_call *h)
@@ -285,8 +303,29 @@ void s3_handle(struct http_call *h)
 	};
 	int method = metrics_method(h->head.method);
 	metrics_gauge_add(METRIC_INFLIGHT, method, METRIC_NONE, METRIC_NONE, 1);
-	choose_request_id(&c);
+	choose_request_id(&c, http_head_get(&h->head, STR("x-request-id")));
 	process(&c);
 	metrics_gauge_add(METRIC_INFLIGHT, method, METRIC_NONE, METRIC_NONE, -1);
 	record(&c);
+}
+
+void s3_handle_malformed(struct http_call *h, int status, const char *why)
+{
+	struct s3_call c = {
+		.http = h,
+		.server = h->server,
+		.arena = h->arena,
+	};
+	enum s3_error error = S3_INVALID_REQUEST;
+	if (status == 431)
+		error = S3_HEADERS_TOO_LARGE;
+	else if (status == 501)
+		error = S3_NOT_IMPLEMENTED;
+	choose_request_id(&c, NULL);
+	BUF_AUTO b = {0};
+	s3_error_body(&b, error, str_of(why), STR_NULL, str_of(c.request_id),
+	              str_of(c.server->host_id));
+	http_reply_field(h, "Content-Type", STR("application/xml"));
+	http_reply(h, status, buf_str(&b));
+	metrics_inc(METRIC_REQUESTS, metrics_method(STR_NULL), metrics_status(status), METRIC_NONE);
 }

@@ -60,6 +60,8 @@ struct s3_operation {
 
 /* Serves one request (proxyd/http/route.c). */
 void s3_handle(struct http_call *h);
+/* Answers what is no HTTP request; the head is not to be looked at. */
+void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
@@ -71,6 +73,8 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 /* From an error of the engine or the catalogue; fallback is what the client is
  * told when the text is none of its business. */
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
+/* Refuses a request with one of these header fields. False: answered. */
+bool s3_refuse_fields(struct s3_call *c, const char *const *names, size_t n);
 void s3_reply_xml(struct s3_call *c, struct str document);
 void s3_reply_etag(struct s3_call *c, struct str etag);
 

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "net/http1.h"
+#include "t/unit/run.h"
 
 struct request_case {
 	const char *name;
@@ -517,10 +518,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("net_http1");
 	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, test_request_table, 0, COUNT(requests));
 	tcase_add_loop_test(t, test_connection, 0, COUNT(connections));
@@ -536,10 +534,5 @@ int main(void)
 	tcase_add_test(t, test_chunked_limits);
 	tcase_add_test(t, test_writable);
 	tcase_add_test(t, test_reasons);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("net_http1", t);
 }

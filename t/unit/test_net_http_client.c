@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "net/http_client.h"
 #include "net/http_conn.h"
+#include "t/unit/run.h"
 
 /* --- a server that follows a script ----------------------------------------- */
 
@@ -1012,11 +1013,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("net_http_client");
 	TCase *t = tcase_create("all");
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_in_task, 0, sizeof in_tasks / sizeof *in_tasks);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("net_http_client", t);
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "net/http_conn.h"
+#include "t/unit/run.h"
 
 #define IDLE TEST_PATIENCE
 
@@ -395,6 +396,20 @@ static void drains(void)
 	feed_close(&f);
 }
 
+/* The time is one for the whole rest, however the bytes drip. */
+static void drains_within_its_time(void)
+{
+	struct feed f;
+
+	feed_text(&f, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhe", 0, false);
+	ck_assert_ok(next_response(&f, "GET"));
+	int64_t begin = clock_mono();
+	ck_assert(!http_conn_drain(f.conn, 1000, 20 * CLOCK_MS));
+	ck_assert_int_ge(clock_mono() - begin, 20 * CLOCK_MS);
+	ck_assert(!http_conn_reusable(f.conn));
+	feed_close(&f);
+}
+
 /* --- sending ---------------------------------------------------------------- */
 
 struct receiver {
@@ -583,6 +598,7 @@ static const struct {
 	{"large bodies", large_bodies},
 	{"slow body", slow_body},
 	{"drain", drains},
+	{"drain time", drains_within_its_time},
 	{"memory", send_memory},
 	{"relay", send_relayed},
 	{"truncated", send_truncated},
@@ -598,11 +614,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("net_http_conn");
 	TCase *t = tcase_create("all");
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_in_task, 0, sizeof in_tasks / sizeof *in_tasks);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("net_http_conn", t);
 }

@@ -3,6 +3,7 @@
  * Streams and sockets over the loopback: waiting, ends, splice, sendfile, TLS.
  */
 #include "test_net.h"
+#include "t/unit/run.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -750,12 +751,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("net_stream");
 	TCase *t = tcase_create("all");
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_listen);
 	tcase_add_loop_test(t, test_in_task, 0, sizeof in_tasks / sizeof *in_tasks);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("net_stream", t);
 }

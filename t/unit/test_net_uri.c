@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/uri.h"
+#include "t/unit/run.h"
 
 static struct arena *a;
 
@@ -194,10 +195,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("net_uri");
 	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, test_decode);
@@ -207,10 +205,5 @@ int main(void)
 	tcase_add_test(t, test_query_is_bounded);
 	tcase_add_loop_test(t, test_target, 0, COUNT(targets));
 	tcase_add_loop_test(t, test_endpoint, 0, COUNT(endpoints));
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("net_uri", t);
 }

@@ -15,6 +15,7 @@
 #include "rt/fd.h"
 #include "rt/sync.h"
 #include "rt/task.h"
+#include "t/unit/run.h"
 
 static int ends[2]; /* of a socket pair; ends[0] becomes `f` */
 static struct rt_fd *f;
@@ -373,12 +374,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rt_fd");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, sees_read_edges);
@@ -391,8 +388,5 @@ int main(void)
 	tcase_add_test(t, reset_is_seen);
 	tcase_add_test(t, release_keeps_it_open);
 	tcase_add_test(t, traffic);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("rt_fd", t);
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "rt/sync.h"
 #include "rt/task.h"
+#include "t/unit/run.h"
 
 static pthread_t loop_thread;
 
@@ -214,12 +215,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rt_offload");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, returns_results);
@@ -228,8 +225,5 @@ int main(void)
 	tcase_add_test(t, threads_block_signals);
 	tcase_add_test(t, works_after_fork);
 	tcase_add_test(t, works_after_deinit);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("rt_offload", t);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "rt/sync.h"
 #include "rt/task.h"
+#include "t/unit/run.h"
 
 static char trace[64];
 static struct notify condition;
@@ -366,12 +367,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rt_sync");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, notifies);
@@ -385,8 +382,5 @@ int main(void)
 	tcase_add_test(t, semaphore_crowd);
 	tcase_add_test(t, wait_group_bounds);
 	tcase_add_test(t, wait_group_is_uncancellable);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("rt_sync", t);
 }

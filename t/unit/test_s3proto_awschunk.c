@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "s3proto/awschunk.h"
 #include "s3proto_request.h"
+#include "t/unit/run.h"
 
 #define SECRET       "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define SCOPE        "20130524/us-east-1/s3/aws4_request"
@@ -480,7 +481,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_awschunk");
 	TCase *t = tcase_create("all");
 	tcase_set_timeout(t, 120); /* sanitizers on a busy machine */
 	tcase_add_checked_fixture(t, NULL, teardown);
@@ -495,10 +495,5 @@ int main(void)
 	tcase_add_test(t, limits);
 	tcase_add_test(t, trailers_are_sorted);
 	tcase_add_test(t, names);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_awschunk", t);
 }

@@ -9,6 +9,7 @@
 
 #include "s3proto/checksum.h"
 #include "s3proto/crc.h"
+#include "t/unit/run.h"
 
 #define CHECK "123456789"
 
@@ -145,17 +146,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_checksum");
 	TCase *t = tcase_create("all");
 	tcase_add_test(t, check_values);
 	tcase_add_test(t, every_length_and_alignment);
 	tcase_add_test(t, each_subset);
 	tcase_add_test(t, long_data);
 	tcase_add_test(t, fields);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_checksum", t);
 }

@@ -12,6 +12,7 @@
 #include "s3proto/precondition.h"
 #include "s3proto/range.h"
 #include "s3proto_request.h"
+#include "t/unit/run.h"
 
 /* --- ranges --- */
 
@@ -252,7 +253,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_conditions");
 	TCase *t = tcase_create("all");
 	tcase_add_test(t, ranges);
 	tcase_add_test(t, copy_ranges);
@@ -263,10 +263,5 @@ int main(void)
 	tcase_add_test(t, preconditions_without_etag);
 	tcase_add_test(t, copy_source_preconditions);
 	tcase_add_test(t, if_ranges);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_conditions", t);
 }

@@ -9,6 +9,7 @@
 
 #include "s3proto/listing.h"
 #include "s3proto/path.h"
+#include "t/unit/run.h"
 
 static struct arena *arena;
 
@@ -304,7 +305,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_listing");
 	TCase *t = tcase_create("all");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, every_page_size);
@@ -316,10 +316,5 @@ int main(void)
 	tcase_add_test(t, tokens);
 	tcase_add_test(t, max_keys);
 	tcase_add_test(t, encoding_type);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_listing", t);
 }

@@ -9,6 +9,7 @@
 #include "s3proto/metadata.h"
 #include "s3proto/path.h"
 #include "s3proto_request.h"
+#include "t/unit/run.h"
 
 static struct arena *arena;
 
@@ -209,7 +210,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_names");
 	TCase *t = tcase_create("all");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, paths);
@@ -219,10 +219,5 @@ int main(void)
 	tcase_add_test(t, user_metadata_size);
 	tcase_add_test(t, user_metadata_characters);
 	tcase_add_test(t, representation);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_names", t);
 }

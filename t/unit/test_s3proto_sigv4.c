@@ -14,6 +14,7 @@
 #include "base/codec.h"
 #include "s3proto/sigv4.h"
 #include "s3proto_request.h"
+#include "t/unit/run.h"
 
 #define KEY_ID "AKIAIOSFODNN7EXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -547,7 +548,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_sigv4");
 	TCase *t = tcase_create("all");
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, published_get_object);
@@ -570,10 +570,5 @@ int main(void)
 	tcase_add_test(t, signs_like_the_published_example);
 	tcase_add_test(t, signs_a_query);
 	tcase_add_test(t, key_cache_overflows);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_sigv4", t);
 }

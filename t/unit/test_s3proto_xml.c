@@ -8,6 +8,7 @@
 
 #include "s3proto/s3err.h"
 #include "s3proto/xml.h"
+#include "t/unit/run.h"
 
 static struct arena *arena;
 
@@ -199,7 +200,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("s3proto_xml");
 	TCase *t = tcase_create("all");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, writes);
@@ -210,10 +210,5 @@ int main(void)
 	tcase_add_test(t, bounded);
 	tcase_add_test(t, error_body);
 	tcase_add_test(t, error_table);
-	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_tests("s3proto_xml", t);
 }

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Bodies that do not fit in memory go to temporary files without a name."""
+import os
+import signal
+import socket
+
+from harness.wait import until
+
+MIB = 1024 * 1024
+
+
+def spilled(o, folder):
+    """Deleted files below the folder that children have open."""
+    found = []
+    for pid in o.children():
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        found += [link for link in links if link.startswith(folder + "/")]
+    return found
+
+
+def test_large_bodies_wait_in_unnamed_files(launch, directories, workdir, monkeypatch):
+    folder = f"{workdir}/tmp"
+    os.makedirs(folder)
+    monkeypatch.setenv("TMPDIR", folder)
+    o = launch(directories(1), {"server": {"spill_dir": ""},
+                                "write_path": {"spill_threshold": "1MiB"}})
+
+    def begin(key, size):
+        url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": key})
+        s = socket.create_connection(("127.0.0.1", o.port))
+        s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
+                   f"Content-Length: {size}\r\n\r\n").encode())
+        return s
+
+    large = os.urandom(8 * MIB)
+    with begin("large", len(large)) as s:
+        s.sendall(large[:-10])
+        links = until(lambda: spilled(o, folder), 20, "a file for the body")
+        assert all(link.endswith(" (deleted)") for link in links)
+        assert os.listdir(folder) == []
+        s.sendall(large[-10:])
+        assert s.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert o.s3().get_object(Bucket="photos", Key="large")["Body"].read() == large
+    until(lambda: not spilled(o, folder), 10, "it is gone")
+    with begin("small", MIB // 2) as s:
+        s.sendall(large[:MIB // 2 - 10])
+        until(lambda: any(c["requests"] for c in o.status()["proxyd"]["children"]))
+        assert not spilled(o, folder)
+    with begin("killed", len(large)) as s:
+        s.sendall(large[:-10])
+        until(lambda: spilled(o, folder), 20)
+        for pid in o.children():
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not spilled(o, folder), 20)
+    assert os.listdir(folder) == []

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "ctl/admin.h"
 #include "net/http_server.h"
 #include "net/socket.h"
 #include "rt/fd.h"
@@ -170,7 +171,7 @@ static void listen_on(struct serve *s, struct listener *l, int fd, struct worker
 	l->fd = rt_fd_new(fd);
 	l->options = (struct http_server_options){
 		.handle = handle,
-		.malformed = admin_malformed,
+		.malformed = admin_error,
 		.arg = w,
 		.header_us = HEADER_TIME,
 		.idle_us = IDLE_TIME,

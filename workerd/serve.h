@@ -27,6 +27,5 @@ void serve_free(struct serve **s);
 
 /* admin.c: answers a request; control: it came over the control socket. */
 void admin_handle(struct http_call *c, bool control);
-void admin_malformed(struct http_call *c, int status, const char *why);
 
 #endif

@@ -6,22 +6,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ctl/admin.h"
 #include "store/store.h"
 #include "workerd/job.h"
 #include "workerd/scheduler.h"
 #include "workerd/status.h"
 #include "workerd/worker.h"
-
-/* null: never */
-static json_t *time_json(int64_t wall)
-{
-	char text[CLOCK_RFC3339_SIZE];
-
-	if (wall == 0)
-		return json_null();
-	clock_format_rfc3339(wall, text);
-	return json_string(text);
-}
 
 static json_t *job_json(const struct job_status *j)
 {
@@ -33,8 +23,8 @@ static json_t *job_json(const struct job_status *j)
 
 	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:s, s:I}", "name", j->job->slug, "state",
 	                 states[j->state], "next_run",
-	                 time_json(j->state == JOB_WAITING ? j->next_run : 0), "last_pass",
-	                 time_json(j->last_pass), "last_result", j->last_result, "last_items",
+	                 admin_time(j->state == JOB_WAITING ? j->next_run : 0), "last_pass",
+	                 admin_time(j->last_pass), "last_result", j->last_result, "last_items",
 	                 (json_int_t)j->last_items, "last_error", j->last_error,
 	                 "consecutive_failures", (json_int_t)j->failures);
 }
@@ -70,7 +60,7 @@ json_t *status_json(struct worker *w)
 {
 	json_t *status = json_pack(
 		"{s:s, s:s, s:i, s:o, s:I, s:I, s:b}", "daemon", "workerd", "version", S3O_VERSION,
-		"pid", (int)getpid(), "started", time_json(w->started), "uptime_seconds",
+		"pid", (int)getpid(), "started", admin_time(w->started), "uptime_seconds",
 		(json_int_t)((clock_wall() - w->started) / CLOCK_SEC), "generation",
 		(json_int_t)w->generation, "db_healthy", store_is_healthy(w->setup->store));
 
@@ -83,7 +73,7 @@ static json_t *health_json(struct str name, int64_t success, int64_t failure, st
                            uint64_t failures)
 {
 	json_t *o = json_pack("{s:s%, s:o, s:o}", "name", name.p, name.n, "last_success",
-	                      time_json(success), "last_failure", time_json(failure));
+	                      admin_time(success), "last_failure", admin_time(failure));
 
 	if (error.n > 0)
 		json_object_set_new(o, "last_error", json_stringn(error.p, error.n));
@@ -162,5 +152,5 @@ json_t *status_reload_json(const struct worker *w)
 	                 r->state == RELOAD_OK ? "ok" : "failed", "generation",
 	                 (json_int_t)w->generation, "outcomes", "requires_restart",
 	                 lines_json(buf_str(&r->restart)), "load_error", error_json(&r->error),
-	                 "started_at", time_json(r->started), "ended_at", time_json(r->ended));
+	                 "started_at", admin_time(r->started), "ended_at", admin_time(r->ended));
 }

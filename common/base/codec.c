@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 
-static int hex_value(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -45,7 +45,7 @@ bool hex_decode(struct str s, void *out, size_t n)
 	if (s.n / 2 != n || s.n % 2)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int high = hex_value(s.p[2 * i]), low = hex_value(s.p[2 * i + 1]);
+		int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

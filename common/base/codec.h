@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include "base/str.h"
 
+/* The value of a hex digit of either case, or -1. */
+int hex_digit(char c);
 /* out gets 2*n characters and a NUL. Lower case. */
 void hex_encode(const void *p, size_t n, char *out);
 /* s must be exactly 2*n hex digits of either case. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Log lines: one JSON object per line and per write(2), so that lines of
+ * Log lines: one JSON object per line, whole lines per write(2), so that lines of
  * several processes never mix. msg is constant text; what varies is a field.
  *
  *     log_warn("object", "backend failed", LOG_STR("backend", name), LOG_INT("status", 503));
@@ -43,6 +43,11 @@ void log_write(enum log_level level, const char *component, const char *msg,
 /* An audit event: always written, whatever the level is: msg "audit",
  * "audit":true, "event":event, then the fields. */
 void log_audit(const char *component, const char *event, const struct log_field *fields);
+
+/* What is logged in between leaves with as few write(2) as possible. For lines
+ * that belong to one moment: the task must not wait before it releases. */
+void log_hold(void);
+void log_release(void);
 
 #define log_debug(c, m, ...)                                                                       \
 	(log_get_level() <= LOG_DEBUG ? log_write(LOG_DEBUG, c, m, LOG_FIELDS(__VA_ARGS__))        \

@@ -121,7 +121,7 @@ static const struct setting server_settings[] = {
          .min = 0, .max = 128, .complaint = "must be between 0 and 128",
          .prose = "Number of processes that serve requests. 0 means one per CPU."},
 	{C("run_dir", PATH, server.run_dir), ACTIVE, NO_RELOAD, .fallback = "/run/s3-orchestrator",
-         .prose = "Folder of the control sockets."},
+         .prose = "Folder of the control sockets and pid files."},
 	{0}};
 static const struct section server = {
 	.path = "server", .settings = server_settings, .prose = "The S3 endpoint."};
@@ -175,7 +175,7 @@ static const struct setting database_settings[] = {
          .prose = "postgres connects to a server. embedded runs a private PostgreSQL cluster that "
                   "is reached through a Unix socket only."},
 	{C("path", PATH, database.path), ACTIVE, .fallback = "/var/lib/s3-orchestrator/postgresql",
-         .prose = "Data folder of the embedded cluster."},
+         .prose = "Data folder of the embedded cluster, an absolute path."},
 	{C("host", STRING, database.host), ACTIVE,
          .prose = "Host name or address, or the folder of a Unix socket when it begins with a "
                   "slash. Required for postgres."},

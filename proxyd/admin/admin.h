@@ -9,10 +9,6 @@
 #include <stdbool.h>
 
 struct http_call;
-struct server;
-
-/* Whether the public port has an admin API at all: a token is configured. */
-bool admin_is_enabled(const struct server *s);
 
 /* Answers a request to any path; control: it came over the control socket. */
 void admin_handle(struct http_call *c, bool control);

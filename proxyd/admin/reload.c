@@ -105,11 +105,12 @@ static json_t *status_json(const struct board *b)
 	return ended_json(b, str_n(text, n), state == RELOAD_FAILED);
 }
 
-void admin_get_reload_status(struct http_call *c)
+void admin_get_reload_status(struct http_call *c, struct str arg)
 {
 	const struct server *s = c->server;
 	json_t *v;
 
+	(void)arg;
 	do
 		v = status_json(s->board);
 	while (!v);
@@ -118,7 +119,7 @@ void admin_get_reload_status(struct http_call *c)
 
 /* A reload that was running already may have read the file before it changed;
  * the signal then asks for another one after it. */
-void admin_post_reload(struct http_call *c)
+void admin_post_reload(struct http_call *c, struct str arg)
 {
 	const struct server *s = c->server;
 	const struct board *b = s->board;
@@ -139,5 +140,5 @@ void admin_post_reload(struct http_call *c)
 			return;
 		}
 	}
-	admin_get_reload_status(c);
+	admin_get_reload_status(c, arg);
 }

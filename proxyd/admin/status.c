@@ -116,13 +116,14 @@ static void add_depths(json_t *o, struct server *s)
 	json_object_set_new(o, "intents", number(d.intents));
 }
 
-void admin_get_status(struct http_call *c)
+void admin_get_status(struct http_call *c, struct str arg)
 {
 	struct server *s = c->server;
 	const struct board *b = s->board;
 	json_t *o = json_pack("{s:s, s:s, s:i}", "daemon", "proxyd", "version", S3O_VERSION, "pid",
 	                      (int)b->supervisor);
 
+	(void)arg;
 	json_object_set_new(o, "started", admin_time(b->started));
 	json_object_set_new(o, "uptime_seconds",
 	                    json_integer((clock_wall() - b->started) / CLOCK_SEC));

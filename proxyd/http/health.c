@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ctl/admin.h"
 #include "net/http_server.h"
 #include "observe/metrics.h"
 #include "proxyd/server.h"
@@ -15,24 +16,6 @@
 #include "store/store.h"
 
 #define REFRESH (1 * CLOCK_SEC)
-
-static bool is_reading(const struct http_call *c)
-{
-	return str_eq(c->head.method, STR("GET")) || str_eq(c->head.method, STR("HEAD"));
-}
-
-static void reply_json(struct http_call *c, int status, struct str body)
-{
-	http_reply_field(c, "Content-Type", STR("application/json"));
-	http_reply_field(c, "Cache-Control", STR("no-store"));
-	http_reply(c, status, body);
-}
-
-static void refuse_method(struct http_call *c)
-{
-	http_reply_field(c, "Allow", STR("GET, HEAD"));
-	reply_json(c, 405, STR("{\"error\":\"method not allowed\"}\n"));
-}
 
 static bool is_ready(const struct server *s)
 {
@@ -45,16 +28,10 @@ void health_handle(struct http_call *c)
 {
 	const struct server *s = c->server;
 
-	if (!is_reading(c))
-		refuse_method(c);
-	else if (str_eq(c->path, STR("/health")))
-		reply_json(c, 200,
-		           store_is_healthy(s->store) ? STR("{\"status\":\"ok\"}\n")
-		                                      : STR("{\"status\":\"degraded\"}\n"));
-	else if (is_ready(s))
-		reply_json(c, 200, STR("{\"status\":\"ready\"}\n"));
+	if (str_eq(c->path, STR("/health")))
+		admin_reply_health(c, store_is_healthy(s->store));
 	else
-		reply_json(c, 503, STR("{\"status\":\"not ready\"}\n"));
+		admin_reply_ready(c, is_ready(s));
 	log_debug("httpserver", "health", LOG_S("path", c->path), LOG_INT("status", c->status),
 	          LOG_STR("client_addr", c->peer));
 }
@@ -103,33 +80,28 @@ static void refresh_gauges(struct server *s, struct arena *a)
 		set_space(s, &space[i]);
 }
 
-static void render_processes(struct buf *out, const struct board *b)
+static size_t list_processes(const struct board *b, pid_t pids[BOARD_CHILDREN + 1])
 {
-	pid_t pids[BOARD_CHILDREN + 1] = {b->supervisor};
 	size_t n = 1;
 
+	pids[0] = b->supervisor;
 	for (int i = 0; i < b->n_children; i++) {
 		pid_t pid = b->child[i].pid;
 
 		if (pid)
 			pids[n++] = pid;
 	}
-	metrics_render_processes(out, "proxyd", pids, n);
+	return n;
 }
 
 void metrics_handle(struct http_call *c)
 {
+	pid_t pids[BOARD_CHILDREN + 1];
 	struct server *s = c->server;
-	BUF_AUTO page = {0};
 
-	if (!is_reading(c)) {
-		refuse_method(c);
+	if (!admin_require_get(c))
 		return;
-	}
 	refresh_gauges(s, c->arena);
 	set_breakers(s);
-	metrics_render(&page, 'P');
-	render_processes(&page, s->board);
-	http_reply_field(c, "Content-Type", STR("text/plain; version=0.0.4; charset=utf-8"));
-	http_reply(c, 200, buf_str(&page));
+	admin_reply_metrics(c, 'P', "proxyd", pids, list_processes(s->board, pids));
 }

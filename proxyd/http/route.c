@@ -4,12 +4,12 @@
  * the port with S3; the names they take are refused as bucket names.
  */
 #include "config/config.h"
+#include "ctl/token.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin.h"
 #include "proxyd/http/health.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/s3err.h"
 
 static bool is_metrics_path(const struct server *s, struct str path)
 {
@@ -29,7 +29,7 @@ void route_public(struct http_call *c)
 		health_handle(c);
 	else if (is_metrics_path(s, c->path))
 		metrics_handle(c);
-	else if (str_starts(c->path, STR("/admin/")) && admin_is_enabled(s))
+	else if (str_starts(c->path, STR("/admin/")) && ctl_token_is_set(s->config))
 		admin_handle(c, false);
 	else
 		s3_handle(c);
@@ -56,13 +56,5 @@ void route_metrics(struct http_call *c)
 
 void route_malformed(struct http_call *c, int status, const char *why)
 {
-	enum s3_error error = S3_INVALID_REQUEST;
-	if (status == 431)
-		error = S3_HEADERS_TOO_LARGE;
-	else if (status == 501)
-		error = S3_NOT_IMPLEMENTED;
-	BUF_AUTO b = {0};
-	s3_error_body(&b, error, str_of(why), STR_NULL, STR_NULL, STR_NULL);
-	http_reply_field(c, "Content-Type", STR("application/xml"));
-	http_reply(c, status, buf_str(&b));
+	s3_handle_malformed(c, status, why);
 }

@@ -1,8 +1,12 @@
 """Backends that fail: writes go on elsewhere, reads go on with another copy."""
 import os
+import shutil
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from botocore.exceptions import ClientError
 
 MIB = 1024 * 1024
 
@@ -16,6 +20,121 @@ def test_mixed_backends(launch, directories, radosgw, swift):
         s3.put_object(Bucket="photos", Key=key, Body=body)
     for key, body in bodies.items():
         assert s3.get_object(Bucket="photos", Key=key)["Body"].read() == body
+
+
+def copy_elsewhere(o, key):
+    """Gives the object a second copy, on the second of two directories. Returns the
+    file of the first one."""
+    (segment, size), = o.sql("SELECT segment_id, size_bytes FROM segments"
+                             " WHERE bucket = 'photos' AND object_name = %s", key)
+    first, second = o.backends
+    [file] = [f for f in first.files() if os.path.basename(f).startswith(key + "~")]
+    copy = file.replace(first.path, second.path)
+    os.makedirs(os.path.dirname(copy), exist_ok=True)
+    shutil.copyfile(file, copy)
+    o.sql("INSERT INTO object_locations (segment_id, backend_name, backend_key, object_key,"
+          " size_bytes, created_at) SELECT segment_id, %s, backend_key, object_key, size_bytes,"
+          " now() FROM object_locations WHERE segment_id = %s", second.name, segment)
+    o.sql("UPDATE backend_quota_slots SET used = used + %s, free = free - %s, copies = copies + 1"
+          " WHERE backend_name = %s AND slot = 0", size, size, second.name)
+    return file
+
+
+def cut(file):
+    os.truncate(file, os.path.getsize(file) // 2)
+
+
+def grow(file):
+    with open(file, "ab") as f:
+        f.write(b"more")
+
+
+@pytest.mark.parametrize("damage", [os.unlink, cut, grow, lambda file: os.truncate(file, 0)],
+                         ids=["missing", "cut", "longer", "empty"])
+@pytest.mark.parametrize("size", [1000, 8 * MIB + 123], ids=["small", "large"])
+def test_a_damaged_copy_is_replaced_by_another(launch, directories, damage, size):
+    o = launch(directories(2))
+    s3 = o.s3()
+    body = os.urandom(size)
+    s3.put_object(Bucket="photos", Key="k", Body=body)
+    file = copy_elsewhere(o, "k")
+    damage(file)
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == body
+    for first, last in ((0, 0), (0, size // 2 - 1), (size // 4, 3 * size // 4),
+                        (size // 2, size - 1), (size - 1, size - 1)):
+        got = s3.get_object(Bucket="photos", Key="k", Range=f"bytes={first}-{last}")
+        assert got["Body"].read() == body[first:last + 1]
+        assert got["ContentRange"] == f"bytes {first}-{last}/{size}"
+    assert any(line["msg"] == "copy cannot be read" for line in o.log_lines("proxyd"))
+
+
+def test_a_copy_breaks_while_it_is_sent(launch, directories):
+    """The client has got a part when the rest of the copy vanishes."""
+    o = launch(directories(2))
+    s3 = o.s3()
+    body = os.urandom(64 * MIB)
+    s3.put_object(Bucket="photos", Key="k", Body=body)
+    file = copy_elsewhere(o, "k")
+    stream = s3.get_object(Bucket="photos", Key="k")["Body"]
+    start = stream.read(MIB)
+    os.truncate(file, 48 * MIB)
+    assert start + stream.read() == body
+    assert any(line["msg"] == "copy cannot be read" and line["offset"] > MIB
+               for line in o.log_lines("proxyd"))
+
+
+class SlowS3:
+    """An S3 backend that takes its time to store what it has received."""
+
+    def __init__(self, name, seconds):
+        stored = self.stored = {}
+        self.name = name
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self, status):
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_PUT(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                time.sleep(seconds)
+                stored[self.path] = body
+                puts.append(self.path)
+                self.answer(200)
+
+            def do_DELETE(self):
+                stored.pop(self.path, None)
+                self.answer(204)
+
+            def log_message(self, *args):
+                pass
+
+        puts = self.puts = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def config(self):
+        return {"name": self.name, "endpoint": f"http://127.0.0.1:{self.server.server_port}",
+                "region": "us-east-1", "bucket": "b", "access_key_id": "k",
+                "secret_access_key": "s", "force_path_style": True, "quota_bytes": "1GB"}
+
+    def count(self):
+        return len(self.stored)
+
+
+def test_bytes_that_arrive_after_the_write_was_given_up(launch):
+    """The backend still works on what it has got: the deletion must not come before."""
+    slow = SlowS3("slow", 3)
+    o = launch([slow], {"server": {"backend_timeout": "2s"}})
+    with pytest.raises(ClientError):
+        o.s3(retries={"max_attempts": 0}).put_object(Bucket="photos", Key="k", Body=b"x" * 1000)
+    assert not slow.puts
+    o.wait_clean(20)
+    assert slow.puts and slow.stored == {}
+    assert "Contents" not in o.s3().list_objects_v2(Bucket="photos")
 
 
 @pytest.mark.parametrize("fault,undo", [("crash", "revive"), ("pause", "resume")])

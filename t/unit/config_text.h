@@ -66,15 +66,4 @@ static inline void expect_warnings(const char *text, const char *warnings)
 	config_findings_free(&f);
 }
 
-static inline int run_suite(Suite *s)
-{
-	SRunner *r = srunner_create(s);
-	int failed;
-
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
-}
-
 #endif

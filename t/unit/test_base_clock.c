@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "t/unit/run.h"
 
 #define RFC_EXAMPLE (INT64_C(784111777) * CLOCK_SEC) /* Sun, 06 Nov 1994 08:49:37 GMT */
 
@@ -191,12 +192,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("base_clock");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, formats);
 	tcase_add_test(t, agrees_with_libc);
 	tcase_add_test(t, parses_http);
@@ -204,8 +201,5 @@ int main(void)
 	tcase_add_test(t, parses_amz);
 	tcase_add_test(t, parses_rfc3339);
 	tcase_add_test(t, deadlines);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("base_clock", t);
 }

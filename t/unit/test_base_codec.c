@@ -3,6 +3,7 @@
  * codec, digest: published test vectors, strictness, uniqueness across fork().
  */
 #include <check.h>
+#include <ctype.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/digest.h"
+#include "t/unit/run.h"
 
 START_TEST(hex)
 {
+	static const char digits[] = "0123456789abcdef";
 	uint8_t b[4];
 	char text[9];
 
@@ -26,6 +29,12 @@ START_TEST(hex)
 	ck_assert(!hex_decode(STR("007f80ff0"), b, 4));
 	ck_assert(!hex_decode(STR("007f80fg"), b, 4));
 	ck_assert(hex_decode(STR_NULL, b, 0));
+	for (int c = 0; c < 256; c++) {
+		const char *at = c ? strchr(digits, tolower(c)) : NULL;
+		int value = at ? (int)(at - digits) : -1;
+
+		ck_assert_int_eq(hex_digit((char)c), value);
+	}
 }
 END_TEST
 
@@ -223,12 +232,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("base_codec");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, hex);
 	tcase_add_test(t, base64_vectors);
 	tcase_add_test(t, base64_is_strict);
@@ -239,8 +244,5 @@ int main(void)
 	tcase_add_test(t, digests);
 	tcase_add_test(t, hmac);
 	tcase_add_test(t, digests_in_threads);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("base_codec", t);
 }

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "t/unit/run.h"
 
 static int sink = -1;
 static char content[1024 * 1024];
@@ -280,6 +282,49 @@ START_TEST(survives_a_stuck_reader)
 }
 END_TEST
 
+/* Packets of a socket show what one write(2) was: */
+static size_t lines_of_next_write(int fd)
+{
+	size_t lines = 0;
+	ssize_t n = recv(fd, content, sizeof(content), MSG_DONTWAIT);
+
+	for (ssize_t i = 0; i < n; i++)
+		lines += content[i] == '\n';
+	return lines;
+}
+
+START_TEST(held_lines_leave_together)
+{
+	char *p = long_text("x", 3000);
+	int fds[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	log_init(fds[1], LOG_INFO);
+	log_hold();
+	log_info("x", "1");
+	log_audit("x", "2", LOG_FIELDS(LOG_INT("n", -12)));
+	ck_assert_uint_eq(lines_of_next_write(fds[0]), 0);
+	log_release();
+	ck_assert_uint_eq(lines_of_next_write(fds[0]), 2);
+	ck_assert_ptr_nonnull(strstr(content, "\"n\":-12"));
+	ck_assert_uint_eq(lines_of_next_write(fds[0]), 0);
+
+	/* more than a pipe takes in one piece is not held */
+	log_hold();
+	log_info("x", "3");
+	log_info("x", "4", LOG_STR("key", p));
+	log_info("x", "5", LOG_STR("key", p));
+	log_release();
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(lines_of_next_write(fds[0]), 2 - i);
+	log_info("x", "6");
+	ck_assert_uint_eq(lines_of_next_write(fds[0]), 1);
+	close(fds[0]);
+	close(fds[1]);
+	free(p);
+}
+END_TEST
+
 START_TEST(ignores_write_errors)
 {
 	log_init(-1, LOG_INFO);
@@ -291,12 +336,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("base_log");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(t, open_sink, close_sink);
 	tcase_add_test(t, has_its_fields_in_order);
 	tcase_add_test(t, filters_by_level);
@@ -308,9 +349,7 @@ int main(void)
 	tcase_add_test(t, cuts_no_more_than_needed);
 	tcase_add_test(t, waits_for_a_slow_reader);
 	tcase_add_test(t, survives_a_stuck_reader);
+	tcase_add_test(t, held_lines_leave_together);
 	tcase_add_test(t, ignores_write_errors);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("base_log", t);
 }

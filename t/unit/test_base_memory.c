@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "t/unit/run.h"
 
 START_TEST(arena_aligns_and_clears)
 {
@@ -157,12 +158,8 @@ const char *__asan_default_options(void)
 
 int main(void)
 {
-	Suite *s = suite_create("base_memory");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, arena_aligns_and_clears);
 	tcase_add_test(t, arena_keeps_what_it_gave);
 	tcase_add_test(t, arena_copies);
@@ -172,8 +169,5 @@ int main(void)
 	tcase_add_test(t, buf_consumes);
 	tcase_add_test_raise_signal(t, buf_refuses_absurd_size, SIGABRT);
 	tcase_add_test(t, mem_clears);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("base_memory", t);
 }

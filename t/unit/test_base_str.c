@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "t/unit/run.h"
 
 START_TEST(compares)
 {
@@ -186,12 +187,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("base_str");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
-	suite_add_tcase(s, t);
 	tcase_add_test(t, compares);
 	tcase_add_test(t, finds);
 	tcase_add_test(t, slices);
@@ -200,8 +197,5 @@ int main(void)
 	tcase_add_test(t, error_text);
 	tcase_add_test(t, error_text_cut);
 	tcase_add_test(t, error_names);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_tests("base_str", t);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config_text.h"
+#include "t/unit/run.h"
 
 struct test {
 	const char *text, *found;
@@ -631,7 +632,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("config_load");
 	TCase *t = tcase_create("all");
 
 	tcase_add_test(t, structure);
@@ -649,6 +649,5 @@ int main(void)
 	tcase_add_test(t, files_that_cannot_be_read);
 	tcase_add_test(t, world_readable_files_are_warned_of);
 	tcase_add_test(t, the_examples_are_valid);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("config_load", t);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "config/settings.h"
 #include "config_text.h"
+#include "t/unit/run.h"
 
 #define SEC  CLOCK_SEC
 #define MIN  (60 * SEC)
@@ -402,7 +403,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("config_settings");
 	TCase *t = tcase_create("all");
 
 	tcase_add_test(t, defaults_of_the_daemons);
@@ -414,6 +414,5 @@ int main(void)
 	tcase_add_test(t, what_is_not_active);
 	tcase_add_test(t, certificates);
 	tcase_add_test(t, the_manual_has_every_key);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("config_settings", t);
 }

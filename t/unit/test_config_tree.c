@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "config/tree.h"
 #include "config_text.h"
+#include "t/unit/run.h"
 
 static struct arena *arena;
 static const struct node *root;
@@ -159,7 +160,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("config_tree");
 	TCase *t = tcase_create("all");
 
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -170,6 +170,5 @@ int main(void)
 	tcase_add_test(t, repeated_keys_are_marked);
 	tcase_add_test(t, what_is_refused);
 	tcase_add_test(t, hostile_files_are_bounded);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("config_tree", t);
 }

@@ -9,6 +9,7 @@
 #include "config/expand.h"
 #include "config/value.h"
 #include "config_text.h"
+#include "t/unit/run.h"
 
 START_TEST(booleans)
 {
@@ -298,7 +299,6 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("config_value");
 	TCase *t = tcase_create("all");
 
 	tcase_add_test(t, booleans);
@@ -311,6 +311,5 @@ int main(void)
 	tcase_add_test(t, networks);
 	tcase_add_test(t, variables);
 	tcase_add_test(t, expansion_is_bounded);
-	suite_add_tcase(s, t);
-	return run_suite(s);
+	return run_tests("config_value", t);
 }

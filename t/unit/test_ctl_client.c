@@ -21,6 +21,7 @@
 #include "net/socket.h"
 #include "rt/fd.h"
 #include "rt/task.h"
+#include "t/unit/run.h"
 
 static char dir[] = "/tmp/ctl-client-XXXXXX";
 static char path[sizeof dir + 16];
@@ -277,10 +278,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("ctl_client");
 	TCase *t = tcase_create("client");
-	SRunner *r;
-	int failed;
 
 	tcase_add_unchecked_fixture(t, start_server, stop_server);
 	tcase_add_test(t, test_request_and_reply);
@@ -290,10 +288,5 @@ int main(void)
 	tcase_add_test(t, test_nobody_there);
 	tcase_add_test(t, test_no_permission);
 	tcase_add_test(t, test_token_check);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_tests("ctl_client", t);
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "ctl/daemon.h"
+#include "t/unit/run.h"
 
 static char dir[64];
 
@@ -516,8 +517,6 @@ static TCase *tests(const char *name, const TTest *const *list, size_t n)
 int main(void)
 {
 	Suite *s = suite_create("ctl_daemon");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, TESTS("options", options_have_defaults, options_take_one_dash_or_two,
 	                         options_that_only_print, wrong_usage_is_2));
@@ -532,9 +531,5 @@ int main(void)
 	                         log_file_that_cannot_be_opened, service_manager_is_told,
 	                         no_service_manager_is_fine, signals_arrive_by_descriptor));
 	suite_add_tcase(s, TESTS("configuration", configuration_is_checked));
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "observe/metrics.h"
+#include "t/unit/run.h"
 
 #define SLOTS    4
 #define BACKENDS 2
@@ -281,9 +282,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("metrics");
 	TCase *t = tcase_create("metrics");
-	SRunner *r = srunner_create(s);
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
@@ -296,9 +295,5 @@ int main(void)
 	tcase_add_test(t, unlisted_values_are_other);
 	tcase_add_test(t, processes_are_summed);
 	tcase_add_test(t, page_is_well_formed);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("metrics", t);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "placement/placement.h"
+#include "t/unit/run.h"
 
 #define GB (UINT64_C(1) << 30)
 
@@ -82,18 +83,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("placement");
 	TCase *t = tcase_create("order");
-	SRunner *r = srunner_create(s);
 
 	tcase_add_test(t, pack_keeps_configuration_order);
 	tcase_add_test(t, spread_takes_the_emptiest);
 	tcase_add_test(t, spread_is_exact_for_large_numbers);
 	tcase_add_test(t, full_ones_come_last_but_stay);
 	tcase_add_test(t, ineligible_ones_are_left_out);
-	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("placement", t);
 }

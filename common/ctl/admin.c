@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who may, which path, which method. The token comes before everything else, so
+ * that nobody without it learns which paths there are; for the same reason
+ * routes of the control socket do not exist elsewhere.
+ */
+#include "ctl/admin.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "ctl/token.h"
+#include "net/http_server.h"
+#include "observe/audit.h"
+#include "observe/metrics.h"
+
+/* A log level is the only body there is. */
+#define BODY_MAX 4096
+
+/* --- replies ------------------------------------------------------------- */
+
+void admin_reply(struct http_call *c, int status, json_t *v)
+{
+	char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+	BUF_AUTO body = {0};
+
+	if (!text) /* out of memory */
+		abort();
+	buf_printf(&body, "%s\n", text);
+	http_reply_field(c, "Content-Type", STR("application/json"));
+	http_reply_field(c, "Cache-Control", STR("no-store"));
+	http_reply(c, status, buf_str(&body));
+	free(text);
+	json_decref(v);
+}
+
+void admin_error(struct http_call *c, int status, const char *text)
+{
+	admin_reply(c, status, json_pack("{s:s}", "error", text));
+}
+
+json_t *admin_time(int64_t wall)
+{
+	char text[CLOCK_RFC3339_SIZE];
+
+	if (wall == 0)
+		return json_null();
+	clock_format_rfc3339(wall, text);
+	return json_string(text);
+}
+
+json_t *admin_read_json(struct http_call *c)
+{
+	char text[BODY_MAX];
+	size_t n = 0;
+	ssize_t got = 1;
+	json_t *v;
+
+	http_continue(c);
+	while (got > 0 && n < sizeof text) {
+		got = body_read(c->body, text + n, sizeof text - n, c->write_idle_us, NULL);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (got > 0) {
+		admin_error(c, 413, "body too large");
+		return NULL;
+	}
+	v = got == 0 ? json_loadb(text, n, 0, NULL) : NULL;
+	if (!v)
+		admin_error(c, 400, "invalid JSON body");
+	return v;
+}
+
+/* --- log level ----------------------------------------------------------- */
+
+void admin_reply_level(struct http_call *c, enum log_level level)
+{
+	static const char *const names[] = {
+		[LOG_DEBUG] = "debug",
+		[LOG_INFO] = "info",
+		[LOG_WARN] = "warn",
+		[LOG_ERROR] = "error",
+	};
+
+	admin_reply(c, 200, json_pack("{s:s}", "level", names[level]));
+}
+
+bool admin_read_level(struct http_call *c, enum log_level *level)
+{
+	json_t *body = admin_read_json(c);
+	const char *name = json_string_value(json_object_get(body, "level"));
+	bool valid = name && log_level_parse(str_of(name), level);
+
+	if (body && !valid)
+		admin_error(c, 400, "invalid log level");
+	json_decref(body);
+	return valid;
+}
+
+/* --- monitoring ---------------------------------------------------------- */
+
+static bool is_get(struct str method)
+{
+	return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD"));
+}
+
+static void refuse_method(struct http_call *c, struct str allow)
+{
+	http_reply_field(c, "Allow", allow);
+	admin_error(c, 405, "method not allowed");
+}
+
+bool admin_require_get(struct http_call *c)
+{
+	bool get = is_get(c->head.method);
+
+	if (!get)
+		refuse_method(c, STR("GET, HEAD"));
+	return get;
+}
+
+static void reply_state(struct http_call *c, int status, const char *state)
+{
+	if (admin_require_get(c))
+		admin_reply(c, status, json_pack("{s:s}", "status", state));
+}
+
+void admin_reply_health(struct http_call *c, bool healthy)
+{
+	reply_state(c, 200, healthy ? "ok" : "degraded");
+}
+
+void admin_reply_ready(struct http_call *c, bool ready)
+{
+	reply_state(c, ready ? 200 : 503, ready ? "ready" : "not ready");
+}
+
+void admin_reply_metrics(struct http_call *c, char daemon, const char *program, const pid_t *pids,
+                         size_t n)
+{
+	BUF_AUTO page = {0};
+
+	metrics_render(&page, daemon);
+	metrics_render_processes(&page, program, pids, n);
+	http_reply_field(c, "Content-Type", STR("text/plain; version=0.0.4; charset=utf-8"));
+	http_reply(c, 200, buf_str(&page));
+}
+
+/* --- routes -------------------------------------------------------------- */
+
+static bool is_path(const char *pattern, struct str path, struct str *arg)
+{
+	struct str want = str_of(pattern);
+
+	do {
+		struct str a = str_cut(want, '/', &want), b = str_cut(path, '/', &path);
+
+		if (str_eq(a, STR("*")))
+			*arg = b;
+		else if (!str_eq(a, b))
+			return false;
+	} while (want.p && path.p);
+	return !want.p && !path.p;
+}
+
+static bool is_method(const char *want, struct str got)
+{
+	return str_eq(str_of(want), str_eq(got, STR("HEAD")) ? STR("GET") : got);
+}
+
+static void add_method(struct buf *b, const char *method)
+{
+	if (b->n > 0)
+		buf_add_cstr(b, ", ");
+	buf_add_cstr(b, method);
+	if (is_method(method, STR("HEAD")))
+		buf_add_cstr(b, ", HEAD");
+}
+
+static void route(struct http_call *c, const struct admin_route *routes, size_t n, bool control)
+{
+	BUF_AUTO methods = {0}; /* that the path has for this client */
+
+	for (const struct admin_route *r = routes; r < routes + n; r++) {
+		struct str arg = STR_NULL;
+
+		if ((r->control && !control) || !is_path(r->path, c->path, &arg))
+			continue;
+		if (is_method(r->method, c->head.method)) {
+			r->handle(c, arg);
+			return;
+		}
+		add_method(&methods, r->method);
+	}
+	if (methods.n > 0)
+		refuse_method(c, buf_str(&methods));
+	else
+		admin_error(c, 404, "not found");
+}
+
+static void record(const struct http_call *c)
+{
+	if (is_get(c->head.method))
+		return;
+	audit("admin", "admin.Request",
+	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
+	                 LOG_INT("status", c->status), LOG_STR("client_addr", c->peer),
+	                 LOG_INT("duration_ms", (clock_mono() - c->started) / CLOCK_MS)));
+}
+
+static void unauthorized(struct http_call *c)
+{
+	log_warn("admin", "wrong admin token", LOG_S("path", c->path),
+	         LOG_STR("client_addr", c->peer));
+	audit("admin", "admin.AuthFailure",
+	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
+	                 LOG_STR("client_addr", c->peer)));
+	admin_error(c, 401, "unauthorized");
+}
+
+void admin_dispatch(struct http_call *c, const struct config *config,
+                    const struct admin_route *routes, size_t n, bool control)
+{
+	if (!control && !ctl_token_is_valid(config, &c->head)) {
+		unauthorized(c);
+		return;
+	}
+	route(c, routes, n, control);
+	record(c);
+}

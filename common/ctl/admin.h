@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server side of the control protocol, for both daemons: a table of routes
+ * with JSON answers, and what monitoring asks. Over the control socket the file
+ * permissions decide who may, over TCP the token of the configuration.
+ */
+#ifndef CTL_ADMIN_H
+#define CTL_ADMIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/log.h"
+#include "base/str.h"
+
+struct config;
+struct http_call;
+
+struct admin_route {
+	const char *method, *path; /* "*" in a path stands for one segment; GET answers HEAD, too */
+	void (*handle)(struct http_call *c, struct str arg); /* arg: that segment, or STR_NULL */
+	bool control;                                        /* only over the control socket */
+};
+
+/* Answers a request by the routes of a table; control: it came over the control
+ * socket and needs no token. Wrong tokens, and requests that are not GET, are
+ * written to the audit log. */
+void admin_dispatch(struct http_call *c, const struct config *config,
+                    const struct admin_route *routes, size_t n, bool control);
+
+/* Each answers its call exactly once. Takes the reference to v. */
+void admin_reply(struct http_call *c, int status, json_t *v);
+void admin_error(struct http_call *c, int status, const char *text);
+/* NULL: the body is not JSON or too large, which has been answered. */
+json_t *admin_read_json(struct http_call *c);
+/* RFC 3339; null for 0, "never". */
+json_t *admin_time(int64_t wall);
+
+/* GET and PUT of a log level. False: what was sent is none, which has been answered. */
+void admin_reply_level(struct http_call *c, enum log_level level);
+bool admin_read_level(struct http_call *c, enum log_level *level);
+
+/* What monitoring asks, without a token: GET and HEAD are answered, all else is
+ * refused. The last says whether it is one of the two; if not, it has answered. */
+void admin_reply_health(struct http_call *c, bool healthy);
+void admin_reply_ready(struct http_call *c, bool ready);
+bool admin_require_get(struct http_call *c);
+
+/* The page of metrics: those of the daemon ('P' or 'W', observe/metrics.h) and
+ * what the kernel tells about its processes. */
+void admin_reply_metrics(struct http_call *c, char daemon, const char *program, const pid_t *pids,
+                         size_t n);
+
+#endif

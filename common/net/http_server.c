@@ -154,13 +154,6 @@ void http_close_after(struct http_call *c)
 	c->close = true;
 }
 
-bool http_client_is_there(struct http_call *c)
-{
-	char byte;
-	ssize_t n = recv(stream_fd(http_conn_stream(c->conn)), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-}
-
 /* --- the connection -------------------------------------------------------- */
 
 static void call_init(struct http_call *c, struct http_conn *conn,

@@ -81,7 +81,4 @@ void http_continue(struct http_call *c);
  * off in the middle. Before the answer. */
 void http_close_after(struct http_call *c);
 
-/* True while the client's connection is whole as far as the kernel knows. */
-bool http_client_is_there(struct http_call *c);
-
 #endif

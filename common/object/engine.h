@@ -38,7 +38,6 @@ struct engine_put {
 	/* out */
 	const char *backend; /* where it lies */
 	int64_t modified;
-	int failovers; /* backends tried in vain before */
 };
 
 /* Stores a new current version of a key: reserve, send, commit; the next backend

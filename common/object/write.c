@@ -183,35 +183,46 @@ static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p,
 	return r;
 }
 
+static void log_failure(const struct engine_put *p, const struct backend *b, const struct error *e)
+{
+	log_warn("writepath", "write attempt failed", LOG_STR("request_id", p->request_id),
+	         LOG_STR("backend", b->name), LOG_S("bucket", p->object.bucket),
+	         LOG_S("key", p->object.key), LOG_STR("outcome", err_name(e->code)),
+	         LOG_STR("error", e->text));
+}
+
+static void count_failovers(const int *failed, size_t n, const struct backend *success)
+{
+	for (size_t i = 0; i < n; i++)
+		metrics_inc(METRIC_WRITE_FAILOVER, METRIC_WRITE_PUT, failed[i], success->index);
+}
+
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e)
 {
 	struct placement_candidate *c = ARENA_ARRAY(a, struct placement_candidate, g->backends->n);
-	size_t n = engine_candidates(g, p->object.size, c);
+	int *failed = ARENA_ARRAY(a, int, g->backends->n); /* not for want of room */
+	size_t n = engine_candidates(g, p->object.size, c), n_failed = 0;
 	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
-	enum err worst = ERR_OK; /* a failure weighs more than a full backend */
-	struct error worst_error;
-	ulid_new(p->object.generation);
+	struct error worst; /* a failure weighs more than a full backend */
 	bool stop = false;
+	ulid_new(p->object.generation);
 	for (size_t i = 0; i < n && !stop; i++) {
 		struct backend *b = g->backends->list[c[i].index];
 		r = attempt(g, a, p, b, &stop, e);
 		if (r == ERR_OK) {
+			count_failovers(failed, n_failed, b);
 			p->backend = b->name;
 			return ERR_OK;
 		}
-		log_warn("writepath", "write attempt failed", LOG_STR("request_id", p->request_id),
-		         LOG_STR("backend", b->name), LOG_S("bucket", p->object.bucket),
-		         LOG_S("key", p->object.key), LOG_STR("outcome", err_name(r)),
-		         LOG_STR("error", e->text));
-		p->failovers++;
+		log_failure(p, b, e);
 		if (r != ERR_NO_SPACE) {
-			worst = r;
-			worst_error = *e;
+			worst = *e;
+			failed[n_failed++] = b->index;
 		}
 	}
-	if (!stop && worst != ERR_OK) {
-		*e = worst_error;
-		r = worst;
+	if (!stop && n_failed > 0) {
+		*e = worst;
+		r = worst.code;
 	}
 	return r;
 }

@@ -125,6 +125,14 @@ void metrics_attach(void *memory, int slots, int backends, const char *const *na
 	atomic_store(&region.header->used[0], 1);
 }
 
+int metrics_backend(struct str name)
+{
+	for (int i = 0; i < region.layout.backends; i++)
+		if (str_eq(name, str_of(region.layout.names[i])))
+			return METRIC_BACKEND_OR_NONE(i);
+	return METRIC_BACKEND_OR_NONE(-1);
+}
+
 void metrics_use_slot(int slot)
 {
 	if (region.header == NULL)

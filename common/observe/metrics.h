@@ -52,6 +52,9 @@ void metrics_render_processes(struct buf *out, const char *role, const pid_t *pi
 /* Index of a label value in its closed set ("other" when unknown). */
 int metrics_method(struct str method);
 int metrics_status(int http_status);
-int metrics_event(struct str event); /* of an audit line */
+int metrics_event(struct str event);   /* of an audit line */
+int metrics_reason(struct str reason); /* why something is in the clean-up queue */
+/* METRIC_BACKEND_OR_NONE of the backend with that name. */
+int metrics_backend(struct str name);
 
 #endif

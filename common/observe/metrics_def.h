@@ -132,7 +132,10 @@
 	X(REASON_DRAIN_RACE_ABORTED, "drain_race_aborted")                                         \
 	X(REASON_DRAIN_ORPHAN, "drain_orphan")                                                     \
 	X(REASON_DRAIN_STALE_ORPHAN, "drain_stale_orphan")                                         \
-	X(REASON_DRAIN_SOURCE_DELETE, "drain_source_delete")
+	X(REASON_DRAIN_SOURCE_DELETE, "drain_source_delete")                                       \
+	X(REASON_OBJECT_DELETED, "object_deleted")                                                 \
+	X(REASON_INTENT_EXPIRED, "intent_expired")                                                 \
+	X(REASON_OTHER, "other")
 
 #define METRIC_RELOADS(X)                                                                          \
 	X(RELOAD_RESULT_OK, "ok")                                                                  \
@@ -292,8 +295,9 @@ METRIC_SETS(METRIC_ENUM_)
 	  "s3o_cleanup_queue_stale_claims_recovered_total",                                        \
 	  "Rows taken over from a worker that died.", LABEL(backend, BACKEND))                     \
 	X(CLEANUP_ENQUEUE_FAILURES, COUNTER, PW, SEEN, "s3o_cleanup_enqueue_failures_total",       \
-	  "Copies that could not be handed to the cleanup queue.", LABEL(backend, BACKEND),        \
-	  LABEL(reason, CLEANUP_REASON), LABEL(stage, CLEANUP_STAGE))                              \
+	  "Copies that could not be handed to the cleanup queue and are left to the reaper.",      \
+	  LABEL(backend, BACKEND_OR_NONE), LABEL(reason, CLEANUP_REASON),                          \
+	  LABEL(stage, CLEANUP_STAGE))                                                             \
 	X(CLEANUP_DLQ_DEPTH, GAUGE, W, ALWAYS, "s3o_cleanup_dlq_depth", "Dead-lettered rows.")     \
 	X(CLEANUP_DLQ_ENQUEUED, COUNTER, W, SEEN, "s3o_cleanup_dlq_enqueued_total",                \
 	  "Rows given up after the last attempt.", LABEL(backend, BACKEND))                        \

@@ -99,3 +99,8 @@ int metrics_event(struct str event)
 {
 	return index_of(SET_EVENT, event);
 }
+
+int metrics_reason(struct str reason)
+{
+	return index_of(SET_CLEANUP_REASON, reason);
+}

@@ -4,6 +4,17 @@
  */
 #include "store/store_private.h"
 
+#include "observe/metrics.h"
+
+void cleanup_queued(struct store *s, const char *reason, uint64_t n)
+{
+	if (n == 0)
+		return;
+	metrics_add(METRIC_CLEANUP_ENQUEUED, metrics_reason(str_of(reason)), METRIC_NONE,
+	            METRIC_NONE, n);
+	store_wake(s, "cleanup_queue");
+}
+
 static void read_row(struct arena *a, const struct db_result *r, int i, struct store_cleanup *c)
 {
 	*c = (struct store_cleanup){
@@ -102,8 +113,7 @@ enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved,
 	enum err r = db_exec(s->db, Q_REAP, a.p, &res, e);
 	if (r == ERR_OK)
 		*moved = (uint64_t)db_i64(res, 0, REAP_MOVED);
-	if (*moved > 0)
-		store_wake(s, "cleanup_queue");
+	cleanup_queued(s, "intent_expired", *moved);
 	db_result_free(&res);
 	return r;
 }

@@ -60,7 +60,7 @@ struct store_intent {
  * The caller fills backend, backend_key and size; the id is made here.
  * ERR_NO_SPACE: would exceed the quota. ERR_CONFLICT: the backend is draining or
  * unknown. From success on the intent is renewed in the background until
- * store_commit, store_abandon or store_forget. */
+ * store_commit, store_settle, store_abandon or store_cancel. */
 enum err store_reserve(struct store *s, struct str bucket, struct str key, struct store_intent *i,
                        struct error *e);
 
@@ -112,9 +112,6 @@ enum err store_commit(struct store *s, const struct store_object *o,
  * ERR_DB_UNCERTAIN: unknown; the intent, if any, is the reaper's. */
 enum err store_settle(struct store *s, const struct store_intent *i, int64_t *modified,
                       struct error *e);
-
-/* Stops renewing; the reaper will find out what became of it. */
-void store_forget(struct store *s, const struct store_intent *i);
 
 /* Removes the current version; its copies go to the clean-up queue (reason
  * "object_deleted"). *existed tells whether

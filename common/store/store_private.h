@@ -66,6 +66,9 @@ struct store {
 	bool hinting;
 };
 
+/* n rows have been put into the clean-up queue: counted, and somebody is woken. */
+void cleanup_queued(struct store *s, const char *reason, uint64_t n);
+
 void live_add(struct store *s, const char *intent);
 void live_remove(struct store *s, const char *intent);
 

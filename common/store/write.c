@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "observe/audit.h"
+#include "observe/metrics.h"
 #include "rt/task.h"
 
 static enum err exec_shielded(struct store *s, enum query q, const struct args *a,
@@ -78,6 +80,18 @@ static void not_ended(const struct store_intent *i, const struct error *e)
 	         LOG_STR("backend", i->backend), LOG_STR("error", e->text));
 }
 
+/* Bytes lie on a backend and their deletion could not be recorded: nothing is lost,
+ * because the intent still names them, but an operator should see it. */
+static void not_queued(const struct store_intent *i, const char *reason, const struct error *e)
+{
+	metrics_inc(METRIC_CLEANUP_ENQUEUE_FAILURES, metrics_backend(str_of(i->backend)),
+	            metrics_reason(str_of(reason)), METRIC_STAGE_ENQUEUE);
+	audit("store", "storage.OrphanEnqueueFailed",
+	      LOG_FIELDS(LOG_STR("backend", i->backend), LOG_S("key", i->backend_key),
+	                 LOG_INT("size", i->size), LOG_STR("reason", reason),
+	                 LOG_STR("stage", "enqueue"), LOG_STR("error", e->text)));
+}
+
 enum abandoned { ABANDONED_QUEUED, ABANDONED_COMMITTED, ABANDONED_LATE };
 
 static enum abandoned abandoned_of(struct str status)
@@ -103,10 +117,10 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 	if (r == ERR_OK) {
 		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
 		*modified = db_wall(res, 0, ABANDON_MODIFIED);
-		if (*what != ABANDONED_COMMITTED)
-			store_wake(s, "cleanup_queue");
+		cleanup_queued(s, reason, *what != ABANDONED_COMMITTED);
 	} else {
 		not_ended(i, e);
+		not_queued(i, reason, e);
 	}
 	db_result_free(&res);
 	return r;
@@ -148,11 +162,6 @@ void store_cancel(struct store *s, const struct store_intent *i)
 	db_result_free(&res);
 }
 
-void store_forget(struct store *s, const struct store_intent *i)
-{
-	live_remove(s, i->id);
-}
-
 /* --- commit ----------------------------------------------------------------- */
 
 static enum err status_error(struct str status, struct error *e)
@@ -190,8 +199,7 @@ static enum err commit(struct store *s, const struct args *a, int64_t *modified,
 	struct str status = db_str(res, 0, COMMIT_STATUS);
 	if (str_eq(status, STR("ok"))) {
 		*modified = db_wall(res, 0, COMMIT_MODIFIED);
-		if (db_i64(res, 0, COMMIT_QUEUED) > 0)
-			store_wake(s, "cleanup_queue");
+		cleanup_queued(s, "overwrite_displaced", (uint64_t)db_i64(res, 0, COMMIT_QUEUED));
 	} else {
 		r = status_error(status, e);
 	}
@@ -264,8 +272,7 @@ static enum err delete_version(struct store *s, struct str bucket, struct str ke
 	struct str status = db_str(res, 0, DELETE_STATUS);
 	if (!str_eq(status, STR("ok")) && !str_eq(status, STR("absent")))
 		r = status_error(status, e);
-	if (db_i64(res, 0, DELETE_QUEUED) > 0)
-		store_wake(s, "cleanup_queue");
+	cleanup_queued(s, "object_deleted", (uint64_t)db_i64(res, 0, DELETE_QUEUED));
 	db_result_free(&res);
 	return r;
 }

@@ -167,6 +167,8 @@ def test_a_backend_stops_in_the_middle_of_writes(launch, directories, s3_state, 
             w.join(120)
             assert not w.is_alive()
         assert len(acknowledged) == 160
+        assert o.metrics()['s3o_write_failover_total{operation="PutObject",'
+                           'failed_backend="remote",success_backend="disk1"}'] >= 1
         assert o.backends[1].count() > 0
         server.run(undo, server.port)
         for key, body in acknowledged.items():

@@ -179,10 +179,12 @@ def test_health_and_metrics(orchestrator):
     for i in range(3):
         s3.put_object(Bucket="photos", Key=f"m{i}", Body=b"x" * 100)
     s3.get_object(Bucket="photos", Key="m0")["Body"].read()
+    s3.put_object(Bucket="photos", Key="m0", Body=b"y" * 100)
     time.sleep(1.1)  # gauges of the database are at most a second old
     m = orchestrator.metrics()
-    assert m['s3o_requests_total{method="PUT",status_code="200"}'] == 3
-    assert m['s3o_backend_requests_total{operation="PutObject",backend="disk1",status="success"}'] == 3
+    assert m['s3o_requests_total{method="PUT",status_code="200"}'] == 4
+    assert m['s3o_cleanup_queue_enqueued_total{reason="overwrite_displaced"}'] == 1
+    assert m['s3o_backend_requests_total{operation="PutObject",backend="disk1",status="success"}'] == 4
     assert m['s3o_quota_bytes_used{backend="disk1"}'] == 300
     assert m['s3o_inflight_requests{method="PUT"}'] == 0
     worker = orchestrator.metrics(orchestrator.worker_port)

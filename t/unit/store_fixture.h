@@ -12,6 +12,7 @@
 #include "db/db.h"
 #include "rt/sync.h"
 #include "store/store.h"
+#include "store/store_private.h"
 
 static struct config_backend sf_backends[3] = {
 	{.name = "a", .quota_bytes = 1000},
@@ -130,5 +131,11 @@ PG_MAYBE static struct store_space sf_space(struct sf *f, const char *backend)
 		ck_assert_uint_eq(sp_.reserved, (r));                                              \
 		ck_assert_uint_eq(sp_.orphaned, (o));                                              \
 	} while (0)
+
+/* As if the writer had died: nobody renews its intent any more. */
+static inline void sf_die(struct sf *f, const struct store_intent *i)
+{
+	live_remove(f->s, i->id);
+}
 
 #endif

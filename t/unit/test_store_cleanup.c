@@ -157,7 +157,7 @@ static void reaper(const char *conninfo)
 	ck_assert_uint_eq(moved, 0);
 
 	/* A living writer's intents are renewed; a forgotten one's are not. */
-	store_forget(f.s, &i[0]);
+	sf_die(&f, &i[0]);
 	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
 	pg_until(pg_number(conninfo, "SELECT count(*) FROM pending_objects "
 	                             "WHERE renewed_at > now() - interval '1 hour'") == 2);
@@ -393,7 +393,7 @@ static void waking(const char *conninfo)
 	store_abandon(f.s, &i, "test", false);
 	pg_until(h.cleanup == 3);
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
-	store_forget(f.s, &i);
+	sf_die(&f, &i);
 	ck_assert_int_eq(store_reap(f.s, 0, 10, &moved, &f.e), ERR_OK);
 	pg_until(h.cleanup == 4);
 	db_listener_free(&l);

@@ -61,7 +61,7 @@ static void write_one(struct hammer *h)
 		if (random_u64() % 3 == 0)
 			store_cancel(h->f.s, &i[k]);
 		else if (random_u64() % 3 == 0)
-			store_forget(h->f.s, &i[k]);
+			sf_die(&h->f, &i[k]);
 		else
 			store_abandon(h->f.s, &i[k], "hammer", false);
 	}

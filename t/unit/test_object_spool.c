@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Spools in memory and in a file, read while they are being written, and the rule
+ * that nobody gets the end of an upload that was not verified.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "object/spool.h"
+#include "rt/sync.h"
+#include "rt/task.h"
+#include "run.h"
+
+#define MIB (1024 * 1024)
+
+static struct spool_budget budget;
+
+static void setup(void)
+{
+	rt_init();
+	budget = (struct spool_budget){.limit = 8 * MIB, .threshold = 4 * MIB, .dir = "/tmp"};
+}
+
+static void teardown(void)
+{
+	rt_deinit();
+}
+
+static unsigned char byte_at(uint64_t i)
+{
+	return (unsigned char)(i * 131 + (i >> 9));
+}
+
+static void write_bytes(struct spool *s, uint64_t from, uint64_t to)
+{
+	struct error e;
+	while (from < to) {
+		void *p;
+		size_t n;
+		ck_assert_int_eq(spool_space(s, &p, &n, &e), ERR_OK);
+		if (n > to - from)
+			n = to - from;
+		for (size_t i = 0; i < n; i++)
+			((unsigned char *)p)[i] = byte_at(from + i);
+		ck_assert_int_eq(spool_commit(s, n, &e), ERR_OK);
+		from += n;
+	}
+}
+
+/* Reads until an end, an error or `most` bytes; returns how many were right. */
+static uint64_t read_bytes(struct body *b, uint64_t most, ssize_t *last, struct error *e)
+{
+	unsigned char block[50000];
+	uint64_t at = 0;
+	*last = 1;
+	while (at<most && * last> 0) {
+		size_t want = most - at < sizeof block ? (size_t)(most - at) : sizeof block;
+		*last = body_read(b, block, want, CLOCK_NEVER, e);
+		bool same = true;
+		for (ssize_t i = 0; i < *last; i++)
+			same = same && block[i] == byte_at(at + (uint64_t)i);
+		ck_assert(same);
+		at += *last > 0 ? (uint64_t)*last : 0;
+	}
+	return at;
+}
+
+static void run_in_task(void (*fn)(void *), void *arg)
+{
+	ck_assert_ptr_nonnull(task_spawn("test", fn, arg));
+	rt_stop();
+	rt_run();
+}
+
+static void round_trip(void *arg)
+{
+	uint64_t size = *(uint64_t *)arg;
+	struct spool *s = spool_new(&budget, size);
+	struct error e;
+	const void *p;
+	ssize_t last;
+	write_bytes(s, 0, size);
+	spool_seal(s);
+	ck_assert_int_eq(spool_in_memory(s, &p), size <= budget.threshold);
+	for (int again = 0; again < 2; again++) {
+		struct body *b = spool_body(s);
+		ck_assert_uint_eq(b->size, size);
+		ck_assert_uint_eq(read_bytes(b, UINT64_MAX, &last, &e), size);
+		ck_assert_int_eq(last, 0);
+		body_close(&b);
+	}
+	spool_free(&s);
+	ck_assert_ptr_null(s);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
+START_TEST(what_is_written_is_read_as_often_as_wanted)
+{
+	uint64_t sizes[] = {0, 1, 4096, 300000, 4 * MIB, 4 * MIB + 1, 9 * MIB};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		run_in_task(round_trip, &sizes[i]);
+}
+END_TEST
+
+static void share_budget(void *arg)
+{
+	struct spool *s[4];
+	const void *p;
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		s[i] = spool_new(&budget, 3 * MIB);
+	ck_assert(spool_in_memory(s[0], &p) && spool_in_memory(s[1], &p));
+	ck_assert(!spool_in_memory(s[2], &p) && !spool_in_memory(s[3], &p));
+	ck_assert_uint_lt(budget.used, budget.limit);
+	for (int i = 0; i < 4; i++)
+		spool_free(&s[i]);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
+START_TEST(beyond_the_budget_a_file_is_used)
+{
+	run_in_task(share_budget, NULL);
+}
+END_TEST
+
+struct follower {
+	struct spool *s;
+	uint64_t got;
+	ssize_t last;
+	struct error e;
+};
+
+static void follow(void *arg)
+{
+	struct follower *f = arg;
+	struct body *b = spool_body(f->s);
+	char block[1000];
+	while ((f->last = body_read(b, block, sizeof block, CLOCK_NEVER, &f->e)) > 0)
+		f->got += (uint64_t)f->last;
+	body_close(&b);
+}
+
+static void follow_a_writer(struct follower *f, uint64_t size, enum err outcome)
+{
+	struct wait_group g = {0};
+	f->s = spool_new(&budget, size);
+	ck_assert_int_eq(wait_group_spawn(&g, "follower", follow, f, NULL), 0);
+	write_bytes(f->s, 0, size / 2);
+	while (f->got < size / 4)
+		task_yield();
+	write_bytes(f->s, size / 2, size);
+	for (int turns = 0; turns < 100; turns++)
+		task_yield();
+	ck_assert_uint_lt(f->got, size); /* all is there, but nobody has verified it */
+	if (outcome == ERR_OK)
+		spool_seal(f->s);
+	else
+		spool_fail(f->s, outcome);
+	wait_group_wait(&g, 0);
+	spool_free(&f->s);
+}
+
+static void follow_to_the_end(void *arg)
+{
+	struct follower f = {0};
+	uint64_t size = *(uint64_t *)arg;
+	follow_a_writer(&f, size, ERR_OK);
+	ck_assert_uint_eq(f.got, size);
+	ck_assert_int_eq(f.last, 0);
+}
+
+static void follow_into_failure(void *arg)
+{
+	struct follower f = {0};
+	follow_a_writer(&f, *(uint64_t *)arg, ERR_INVALID);
+	ck_assert_int_eq(f.last, -1);
+	ck_assert_int_eq(f.e.code, ERR_INVALID);
+}
+
+START_TEST(a_reader_may_follow_the_writer_but_not_to_the_end)
+{
+	uint64_t sizes[] = {400000, 5 * MIB};
+	for (size_t i = 0; i < 2; i++) {
+		budget.threshold = i ? MIB : 4 * MIB;
+		run_in_task(follow_to_the_end, &sizes[i]);
+		run_in_task(follow_into_failure, &sizes[i]);
+	}
+}
+END_TEST
+
+static void write_too_much(void *arg)
+{
+	struct spool *s = spool_new(&budget, 10);
+	struct error e;
+	void *p;
+	size_t n;
+	(void)arg;
+	write_bytes(s, 0, 10);
+	ck_assert_int_eq(spool_space(s, &p, &n, &e), ERR_TOO_LARGE);
+	spool_free(&s);
+}
+
+START_TEST(more_than_announced_is_refused)
+{
+	run_in_task(write_too_much, NULL);
+}
+END_TEST
+
+static void write_nowhere(void *arg)
+{
+	struct spool *s = spool_new(&budget, 5 * MIB);
+	struct error e = {0};
+	enum err r = ERR_OK;
+	void *p;
+	size_t n;
+	(void)arg;
+	while (r == ERR_OK && (r = spool_space(s, &p, &n, &e)) == ERR_OK)
+		r = spool_commit(s, n, &e);
+	ck_assert_int_eq(r, ERR_IO);
+	ck_assert_ptr_nonnull(strstr(e.text, "/nonexistent"));
+	spool_free(&s);
+}
+
+START_TEST(a_folder_that_is_not_there_is_an_error)
+{
+	budget.dir = "/nonexistent";
+	run_in_task(write_nowhere, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("spool");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, what_is_written_is_read_as_often_as_wanted);
+	tcase_add_test(t, beyond_the_budget_a_file_is_used);
+	tcase_add_test(t, a_reader_may_follow_the_writer_but_not_to_the_end);
+	tcase_add_test(t, more_than_announced_is_refused);
+	tcase_add_test(t, a_folder_that_is_not_there_is_an_error);
+	return run_tests("object_spool", t);
+}

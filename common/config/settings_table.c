@@ -258,7 +258,7 @@ static const struct section backends = {.path = "backends[]",
 
 static const struct setting pending_settings[] = {
 	{C("enabled", BOOL, write_path.pending_enabled), ACTIVE, .fallback = "true",
-         .prose = "Record every write before its bytes are sent."},
+         .prose = "Only true has an effect: every write is recorded before its bytes are sent."},
 	{C("reaper_tick", DURATION, write_path.reaper_tick), ACTIVE, .fallback = "1m", POSITIVE,
          .prose = "How often writes that never ended are looked for."},
 	{C("min_age", DURATION, write_path.min_age), ACTIVE, .fallback = "5m", POSITIVE,

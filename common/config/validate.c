@@ -232,6 +232,15 @@ static void validate_database(struct load *l)
 
 /* --- background work ---------------------------------------------------------------- */
 
+static void validate_writes(struct load *l)
+{
+	const struct config_write_path *w = &l->config->write_path;
+
+	if (!w->pending_enabled)
+		warn(l, &w->pending_enabled, "write_path.pending_pattern.enabled",
+		     "has no effect: every write is recorded before its bytes are sent");
+}
+
 static void validate_replication(struct load *l)
 {
 	const struct config *c = l->config;
@@ -401,6 +410,7 @@ void load_validate(struct load *l)
 	validate_buckets(l);
 	validate_database(l);
 	validate_backends(l);
+	validate_writes(l);
 	validate_replication(l);
 	validate_lifecycle(l);
 	validate_encryption(l);

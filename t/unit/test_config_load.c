@@ -442,6 +442,9 @@ START_TEST(warnings)
 		{MORE("cleanup_queue: {concurrency: -3}\nreplication: {concurrency: -3}\n"),
 	         "f:6: replication.concurrency: is below 1 and counts as 1\n"
 	         "f:5: cleanup_queue.concurrency: is below 1 and counts as 1"},
+		{MORE("write_path: {pending_pattern: {enabled: false}}\n"),
+	         "f:5: write_path.pending_pattern.enabled: has no effect: every write is recorded "
+	         "before its bytes are sent"},
 		{MORE("replication: {unhealthy_threshold: 1m}\n"),
 	         "f:5: replication.unhealthy_threshold: has no effect without "
 	         "backend_circuit_breaker.enabled"},

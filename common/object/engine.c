@@ -31,11 +31,6 @@ void engine_free(struct engine **g)
 	*g = NULL;
 }
 
-struct store *engine_store(struct engine *g)
-{
-	return g->store;
-}
-
 struct spool_budget *engine_spool_budget(struct engine *g)
 {
 	return &g->budget;

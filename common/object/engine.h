@@ -20,7 +20,6 @@ struct engine;
 struct engine *engine_new(const struct config *c, struct store *store,
                           const struct backend_set *backends);
 void engine_free(struct engine **e);
-struct store *engine_store(struct engine *e);
 struct spool_budget *engine_spool_budget(struct engine *e);
 
 /* --- write --------------------------------------------------------------- */

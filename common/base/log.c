@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ struct entry {
 
 static struct {
 	int fd;
+	pid_t pid; /* of this process; 0: not asked for yet */
 	enum log_level level;
 	bool torn;  /* the last line was cut off in the middle */
 	bool stuck; /* the last line waited in vain: do not wait again until one gets through */
@@ -42,6 +44,16 @@ static struct {
 } line = {.text = "\n", .held = 1};
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+
+static void forget_pid(void)
+{
+	out.pid = 0;
+}
+
+static __attribute__((constructor)) void watch_fork(void)
+{
+	pthread_atfork(NULL, NULL, forget_pid);
+}
 
 void log_init(int fd, enum log_level level)
 {
@@ -211,7 +223,9 @@ static bool build(const struct entry *e, size_t cap)
 	for (const struct log_field *f = e->fields; f->name; f++)
 		put_field(f, cap);
 	put_name("pid");
-	put_int(getpid());
+	if (out.pid == 0)
+		out.pid = getpid();
+	put_int(out.pid);
 	put("}\n", 2);
 	return !line.overflow;
 }

@@ -112,9 +112,6 @@ static uint64_t raw_offer(struct sending *s, struct stream **from, int *file, in
 	n = s->body->ops->raw(s->body, from, file, off);
 	if (n < RAW_MIN || (*from && !stream_is_plain(*from)))
 		return 0;
-	/* The head would wait for the source: send it with what is read first. */
-	if (*from && s->head.n > 0)
-		return 0;
 	return n < left_of(s) ? n : left_of(s);
 }
 

@@ -82,11 +82,11 @@ int stream_fd(const struct stream *s)
 
 void stream_moved(struct stream *s, size_t n)
 {
+	if (s->burst >= BURST_MAX) {
+		s->burst = 0;
+		task_yield();
+	}
 	s->burst += n;
-	if (s->burst < BURST_MAX)
-		return;
-	s->burst = 0;
-	task_yield();
 }
 
 int stream_wait_read(struct stream *s, int64_t deadline)
@@ -165,7 +165,13 @@ ssize_t stream_read(struct stream *s, void *buf, size_t n, int64_t deadline)
 
 static ssize_t try_peek(struct stream *s, void *buf, size_t n)
 {
-	return s->ssl ? stream_ssl_read(s, buf, n, true) : plain_recv(s, buf, n, MSG_PEEK);
+	ssize_t r;
+
+	if (s->ssl)
+		return stream_ssl_read(s, buf, n, true);
+	r = plain_recv(s, buf, n, MSG_PEEK);
+	s->drained = r == -EAGAIN;
+	return r;
 }
 
 ssize_t stream_peek(struct stream *s, void *buf, size_t n, int64_t deadline)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,6 +20,13 @@
 #define PIPE_SIZE     (256 * 1024) /* asked for; the kernel may grant less */
 #define PIPES_IDLE    16           /* kept per process */
 #define SENDFILE_STEP (1024 * 1024)
+
+/* Being woken costs about as much as moving 100 KiB, and so does waking the reader
+ * behind us: a source that is slower than we are is let gather this much first,
+ * but no longer than that. (GET of 1 MiB through Ceph: 0.79 instead of 0.97 of the
+ * CPU time of nginx; half as much gives 0.88.) */
+#define GATHER_BYTES PIPE_SIZE
+#define GATHER_US    (20 * CLOCK_MS)
 
 struct pipe {
 	int out, in;
@@ -53,10 +61,32 @@ static void pipe_put(struct pipe *p)
 	close(p->in);
 }
 
+/* From how many bytes on the kernel calls the socket readable. */
+static void set_low_water(struct stream *s, size_t n)
+{
+	int v = (int)n;
+
+	if (v != s->low_water &&
+	    setsockopt(stream_fd(s), SOL_SOCKET, SO_RCVLOWAT, &v, sizeof v) == 0)
+		s->low_water = v;
+}
+
+/* Waits for n bytes; after a moment, fewer will do. */
+static int gather(struct stream *from, uint64_t n, int64_t deadline)
+{
+	int64_t soon = clock_deadline(GATHER_US);
+	int r;
+
+	set_low_water(from, n < GATHER_BYTES ? (size_t)n : GATHER_BYTES);
+	r = stream_wait_read(from, soon < deadline ? soon : deadline);
+	return r == -ETIMEDOUT && soon < deadline ? 0 : r;
+}
+
 /* From the source into the empty pipe, waiting for at least one byte. */
 static int fill_pipe(struct pipe *p, struct stream *from, uint64_t n, int64_t idle_us)
 {
 	size_t want = n < PIPE_SIZE ? (size_t)n : PIPE_SIZE;
+	int64_t deadline = clock_deadline(idle_us);
 
 	for (;;) {
 		ssize_t r = splice(stream_fd(from), NULL, p->in, NULL, want,
@@ -72,7 +102,7 @@ static int fill_pipe(struct pipe *p, struct stream *from, uint64_t n, int64_t id
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		if ((r = stream_wait_read(from, clock_deadline(idle_us))) < 0)
+		if ((r = gather(from, n, deadline)) < 0)
 			return (int)r;
 	}
 }
@@ -118,6 +148,8 @@ int stream_splice(struct stream *to, struct stream *from, uint64_t n, int64_t id
 			r = empty_pipe(&p, to, idle_us, moved);
 	}
 	from->torn |= p.held > 0;
+	if (from->low_water > 1)
+		set_low_water(from, 1);
 	pipe_put(&p);
 	return r;
 }

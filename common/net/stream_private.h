@@ -13,6 +13,7 @@ struct ssl_st;
 struct stream {
 	struct rt_fd *f;
 	struct ssl_st *ssl; /* NULL: plain */
+	int low_water;      /* SO_RCVLOWAT while it is not 1, the default */
 	size_t burst;       /* bytes moved since the last turn given to others */
 	/* Everything that had arrived has been read: the next read would only
 	 * say EAGAIN, so wait first. Cleared by every wait, because it is the

@@ -92,8 +92,7 @@ static void choose_request_id(struct s3_call *c, const struct str *given)
 	if (good) {
 		memcpy(c->request_id, given->p, given->n);
 	} else {
-		uint8_t id[16];
-		random_bytes(id, sizeof(id));
+		const uint64_t id[2] = {random_u64(), random_u64()};
 		hex_encode(id, sizeof(id), c->request_id);
 	}
 	http_reply_field(c->http, "x-amz-request-id", str_of(c->request_id));

@@ -318,6 +318,42 @@ static void splice_times_out(void)
 	relay_close(&r);
 }
 
+/* Sends the next thousand bytes only when the last ones have arrived. */
+static void lockstep_task(void *arg)
+{
+	struct relay *r = arg;
+	unsigned char piece[1000];
+
+	for (size_t at = 0; at < 5000; at += sizeof piece) {
+		int64_t deadline = clock_deadline(TEST_PATIENCE);
+
+		fill_pattern(piece, sizeof piece, at);
+		ck_assert_int_eq(stream_write_all(r->from_out, piece, sizeof piece, TEST_PATIENCE),
+		                 0);
+		while (r->sink.got < at + sizeof piece && clock_mono() < deadline)
+			task_sleep(CLOCK_MS);
+	}
+	ck_assert_int_eq(stream_write_all(r->from_out, "x", 1, TEST_PATIENCE), 0);
+}
+
+/* What trickles in is passed on although much more is expected, and afterwards a
+ * single byte wakes a reader again. */
+static void splice_slow_source(void)
+{
+	struct relay r;
+	uint64_t moved;
+	bool from_failed;
+	char c = 0;
+
+	relay_open(&r, 0, false);
+	ck_assert_int_eq(wait_group_spawn(&r.g, "lockstep", lockstep_task, &r, NULL), 0);
+	ck_assert_int_eq(stream_splice(r.to, r.from, 5000, TEST_PATIENCE, &moved, &from_failed), 0);
+	ck_assert_int_eq(stream_read(r.from, &c, 1, clock_deadline(TEST_PATIENCE)), 1);
+	ck_assert_int_eq(c, 'x');
+	relay_close(&r);
+	ck_assert(r.sink.intact && r.sink.got == 5000);
+}
+
 static int pattern_file(size_t n)
 {
 	char name[] = "/tmp/test_net_XXXXXX";
@@ -718,29 +754,12 @@ static void tls_garbage_and_silence(void)
 }
 
 static void (*const in_tasks[])(void) = {
-	read_waits,
-	end_with_data,
-	write_vectors,
-	write_times_out,
-	write_to_closed,
-	read_cancelled,
-	staleness,
-	splice_intact,
-	splice_source_ends,
-	splice_sink_fails,
-	splice_times_out,
-	sendfile_intact,
-	sendfile_too_short,
-	both_families,
-	connect_fails,
-	shared_lookup,
-	accept_waits,
-	unix_sockets,
-	tls_verifies,
-	tls_full_duplex,
-	tls_writes_vectors,
-	tls_cut_off,
-	tls_garbage_and_silence,
+	read_waits,         end_with_data,      write_vectors,    write_times_out,
+	write_to_closed,    read_cancelled,     staleness,        splice_intact,
+	splice_source_ends, splice_sink_fails,  splice_times_out, splice_slow_source,
+	sendfile_intact,    sendfile_too_short, both_families,    connect_fails,
+	shared_lookup,      accept_waits,       unix_sockets,     tls_verifies,
+	tls_full_duplex,    tls_writes_vectors, tls_cut_off,      tls_garbage_and_silence,
 };
 
 START_TEST(test_in_task)

@@ -128,7 +128,7 @@ static ssize_t plain_recv(struct stream *s, void *buf, size_t n, int flags)
 		r = recv(stream_fd(s), buf, n, flags);
 	while (r < 0 && errno == EINTR);
 	if (r < 0 && errno == EAGAIN)
-		rt_fd_is_empty(s->f);
+		rt_fd_is_sound(s->f);
 	return r < 0 ? -errno : r;
 }
 
@@ -200,6 +200,8 @@ static ssize_t plain_write(struct stream *s, struct iovec *iov, int n, int flags
 	do
 		r = sendmsg(stream_fd(s), &m, MSG_NOSIGNAL | flags);
 	while (r < 0 && errno == EINTR);
+	if (r > 0)
+		rt_fd_is_sound(s->f);
 	return r < 0 ? -errno : r;
 }
 

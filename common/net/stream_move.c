@@ -87,8 +87,9 @@ static int fill_pipe(struct pipe *p, struct stream *from, uint64_t n, int64_t id
 {
 	size_t want = n < PIPE_SIZE ? (size_t)n : PIPE_SIZE;
 	int64_t deadline = clock_deadline(idle_us);
+	int waited = from->drained ? gather(from, n, deadline) : 0;
 
-	for (;;) {
+	while (waited == 0) {
 		ssize_t r = splice(stream_fd(from), NULL, p->in, NULL, want,
 		                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
@@ -98,13 +99,12 @@ static int fill_pipe(struct pipe *p, struct stream *from, uint64_t n, int64_t id
 		}
 		if (r == 0)
 			return -EPIPE;
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
+		if (errno == EAGAIN)
+			waited = gather(from, n, deadline);
+		else if (errno != EINTR)
 			return -errno;
-		if ((r = gather(from, n, deadline)) < 0)
-			return (int)r;
 	}
+	return waited;
 }
 
 static int empty_pipe(struct pipe *p, struct stream *to, int64_t idle_us, uint64_t *moved)
@@ -140,7 +140,6 @@ int stream_splice(struct stream *to, struct stream *from, uint64_t n, int64_t id
 	*from_failed = false;
 	if ((r = pipe_get(&p)) < 0)
 		return r;
-	from->drained = false;
 	while (r == 0 && *moved < n) {
 		r = fill_pipe(&p, from, n - *moved, idle_us);
 		*from_failed = r < 0;

@@ -151,7 +151,7 @@ int rt_fd_wait_write(struct rt_fd *f, int64_t deadline)
 	return wait_for(f, &f->out, NULL, deadline);
 }
 
-void rt_fd_is_empty(struct rt_fd *f)
+void rt_fd_is_sound(struct rt_fd *f)
 {
 	f->doubtful = false;
 }

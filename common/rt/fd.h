@@ -30,8 +30,8 @@ int rt_fd_wait_write(struct rt_fd *f, int64_t deadline);
  * only half-closed looks the same: read before you believe it. */
 bool rt_fd_peer_closed(struct rt_fd *f);
 
-/* A read has just met EAGAIN: so far the peer has neither closed nor reset. Spares
- * rt_fd_peer_closed() a system call. */
-void rt_fd_is_empty(struct rt_fd *f);
+/* A read has just met EAGAIN, or a write has succeeded: so far the peer has not
+ * reset. Spares rt_fd_peer_closed() a system call. */
+void rt_fd_is_sound(struct rt_fd *f);
 
 #endif

@@ -172,6 +172,8 @@ static enum awschunk_result end_of_line(struct awschunk *c)
 		return verify_chunk(c);
 	default:
 		c->trailer_n += line.n + 2;
+		if (str_ends(line, STR("\n")))
+			line.n--;
 		return awschunk_trailer_line(c, line);
 	}
 }
@@ -195,14 +197,22 @@ static enum awschunk_result malformed(const struct awschunk *c)
 	                                                               : AWSCHUNK_CHUNK_MALFORMED;
 }
 
-/* One more byte of a line: CR and LF only as a pair at its end. */
+/* CR and LF stand only as a pair at the end of a line. minio-go puts an LF before
+ * that of a trailer: it sends the canonical text, in which LF ends each line. */
+static bool may_follow(const struct awschunk *c, char last, char byte)
+{
+	if (last == '\r' || last == '\n')
+		return byte == (last == '\r' ? '\n' : '\r');
+	return byte != '\n' || (c->state == ST_TRAILER && c->line_n > 0);
+}
+
 static enum awschunk_result line_byte(struct awschunk *c, char byte)
 {
-	bool after_cr = c->line_n > 0 && c->line[c->line_n - 1] == '\r';
-	if (c->line_n >= line_limit(c) || after_cr != (byte == '\n'))
+	char last = c->line_n > 0 ? c->line[c->line_n - 1] : '\0';
+	if (c->line_n >= line_limit(c) || !may_follow(c, last, byte))
 		return malformed(c);
 	c->line[c->line_n++] = byte;
-	return byte == '\n' ? end_of_line(c) : AWSCHUNK_MORE;
+	return last == '\r' ? end_of_line(c) : AWSCHUNK_MORE;
 }
 
 static void take_data(struct awschunk *c, const char *p, size_t n, size_t *used, const char **data,

@@ -7,7 +7,7 @@
  *
  *     body    = *chunk last-chunk *trailer [trailer-signature] CRLF
  *     chunk   = 1*HEXDIG [";chunk-signature=" 64HEXDIG] CRLF data CRLF
- *     trailer = name ":" value CRLF
+ *     trailer = name ":" value [LF] CRLF
  *
  * Data is handed on as it comes, before the signature of its chunk is verified:
  * the caller must not make it visible before AWSCHUNK_DONE. No bytes may follow.

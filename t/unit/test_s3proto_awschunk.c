@@ -213,6 +213,12 @@ START_TEST(signed_trailer_faults)
 		enum awschunk_result result;
 	} cases[] = {
 		{"X-Amz-Checksum-Crc32c:  sOO8/Q== \r\n" TRAILER_SIGNATURE, AWSCHUNK_DONE},
+		/* as minio-go writes it */
+		{"x-amz-checksum-crc32c:sOO8/Q==\n\r\n" TRAILER_SIGNATURE, AWSCHUNK_DONE},
+		{"x-amz-checksum-crc32c:sOO8/Q==\n\n\r\n" TRAILER_SIGNATURE,
+	         AWSCHUNK_TRAILER_MALFORMED},
+		{"x-amz-checksum-crc32c:sOO8/Q==\r\n\n\r\n" TRAILER_SIGNATURE,
+	         AWSCHUNK_TRAILER_MALFORMED},
 		{CRC_TRAILER, AWSCHUNK_TRAILER_MALFORMED}, /* no signature */
 		{"", AWSCHUNK_TRAILER_MALFORMED},
 		{"x-amz-checksum-crc32c:sOO8/A==\r\n" TRAILER_SIGNATURE,
@@ -328,6 +334,15 @@ START_TEST(unsigned_framing)
 		{"0\r\nX-Amz-Meta-B: 2\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", 0, TWO,
 	         AWSCHUNK_DONE},
 		{"0\r\nX-Amz-Meta-B: 2\r\n\r\n", 0, TWO, AWSCHUNK_TRAILER_MALFORMED},
+		/* an LF before the end of a trailer line, as minio-go writes it, and nowhere
+	         * else */
+		{"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n", 5,
+	         "x-amz-checksum-crc32", AWSCHUNK_DONE},
+		{"0\r\na:1\n\r\n\n\r\n", 0, "a", AWSCHUNK_TRAILER_MALFORMED},
+		{"0\r\na:1\n\n", 0, "a", AWSCHUNK_TRAILER_MALFORMED},
+		{"0\r\na:1\n2\r\n\r\n", 0, "a", AWSCHUNK_TRAILER_MALFORMED},
+		{"0\n\r\na:1\r\n\r\n", 0, "a", AWSCHUNK_CHUNK_MALFORMED},
+		{"5\r\nhello\n\r\n0\r\n\r\n", 5, "", AWSCHUNK_CHUNK_MALFORMED},
 		{"0\r\n\r\n", 0, TWO, AWSCHUNK_TRAILER_MALFORMED},
 		{"0\r\na:1\r\n\r\n", 0, "", AWSCHUNK_TRAILER_MALFORMED}, /* undeclared */
 		{"0\r\n" TRAILER_SIGNATURE "\r\n", 0, "", AWSCHUNK_TRAILER_SIGNATURE_MISMATCH},

@@ -5,6 +5,8 @@
  */
 #include "base/str.h"
 
+#include "base/codec.h"
+
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -37,6 +39,12 @@ bool str_eq_nocase(struct str a, struct str b)
 			return false;
 	}
 	return true;
+}
+
+void str_lower(char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)lower(p[i]);
 }
 
 int str_cmp(struct str a, struct str b)
@@ -130,6 +138,14 @@ bool str_to_u64(struct str s, uint64_t *v)
 	}
 	*v = x;
 	return true;
+}
+
+bool str_is_hex(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (hex_digit(s.p[i]) < 0)
+			return false;
+	return s.n > 0;
 }
 
 /* The ranges are those of table 3-7 of the Unicode standard. */

@@ -30,6 +30,7 @@ struct str str_n(const char *p, size_t n);
 
 bool str_eq(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
+void str_lower(char *p, size_t n);              /* in place, ASCII only */
 int str_cmp(struct str a, struct str b);        /* byte order, as COLLATE "C" */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
@@ -48,6 +49,8 @@ struct str str_cut(struct str s, char sep, struct str *rest);
 /* Whole string as an unsigned decimal number: digits only, no sign, no space,
  * no overflow. False leaves *v alone. */
 bool str_to_u64(struct str s, uint64_t *v);
+
+bool str_is_hex(struct str s); /* one digit or more, of either case */
 
 /* Well-formed UTF-8 (no surrogates, no overlong forms), NUL allowed. */
 bool str_is_utf8(struct str s);

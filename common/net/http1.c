@@ -434,6 +434,13 @@ const struct str *http_head_get(const struct http_head *h, struct str name)
 	return NULL;
 }
 
+struct str http_head_value(const struct http_head *h, struct str name)
+{
+	const struct str *v = http_head_get(h, name);
+
+	return v ? *v : STR_NULL;
+}
+
 bool http1_is_token(struct str s)
 {
 	return s.n > 0 && skip_token(s.p, s.p + s.n) == s.p + s.n;

@@ -72,6 +72,8 @@ enum http1_result http1_parse_response(const char *p, size_t n, struct str reque
 
 /* The first field of that name, or NULL. */
 const struct str *http_head_get(const struct http_head *h, struct str name);
+/* Its value; empty also when there is none. */
+struct str http_head_value(const struct http_head *h, struct str name);
 
 /* What may be written into a head without changing its structure: tokens
  * (methods, field names), request targets (not empty, no white space), values. */

@@ -20,13 +20,9 @@ static const bool is_unreserved[256] = {
 /* The byte that %XX at s[i] stands for, or -1. */
 static int escape_value(struct str s, size_t i)
 {
-	int hi, lo;
+	uint8_t byte;
 
-	if (s.n - i < 3)
-		return -1;
-	hi = hex_digit(s.p[i + 1]);
-	lo = hex_digit(s.p[i + 2]);
-	return hi < 0 || lo < 0 ? -1 : hi << 4 | lo;
+	return s.n - i >= 3 && hex_decode(str_n(s.p + i + 1, 2), &byte, 1) ? byte : -1;
 }
 
 bool uri_decode(struct arena *a, struct str s, bool plus_is_space, struct str *out)
@@ -218,13 +214,6 @@ static bool split_authority(struct str s, struct str *host, struct str *port)
 	return rest.n == 0 || is_port(*port);
 }
 
-static void lower_case(char *s)
-{
-	for (; *s; s++)
-		if (*s >= 'A' && *s <= 'Z')
-			*s += 'a' - 'A';
-}
-
 static struct str strip_slashes(struct str path)
 {
 	while (path.n > 0 && path.p[path.n - 1] == '/')
@@ -263,7 +252,7 @@ enum err uri_parse_endpoint(struct arena *a, struct str url, struct uri_endpoint
 	default_port = out->tls ? "443" : "80";
 	ip6 = str_chr(host, ':') >= 0;
 	out->host = arena_strndup(a, host.p, host.n);
-	lower_case(out->host);
+	str_lower(out->host, host.n);
 	out->port = port.n > 0 ? arena_strndup(a, port.p, port.n) : arena_strdup(a, default_port);
 	out->authority = arena_printf(a, "%s%s%s", ip6 ? "[" : "", out->host, ip6 ? "]" : "");
 	if (strcmp(out->port, default_port) != 0)

@@ -89,19 +89,11 @@ static enum awschunk_result verify_chunk(struct awschunk *c)
 	return AWSCHUNK_MORE;
 }
 
-bool awschunk_is_hex(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (hex_digit(s.p[i]) < 0)
-			return false;
-	return s.n > 0;
-}
-
 /* --- chunk header --- */
 
 static bool parse_size(struct str s, uint64_t *size)
 {
-	if (!awschunk_is_hex(s))
+	if (!str_is_hex(s))
 		return false;
 	uint64_t v = 0;
 	for (size_t i = 0; i < s.n; i++) {
@@ -121,7 +113,7 @@ static bool parse_extension(struct awschunk *c, struct str ext)
 	if (!str_starts(ext, SIGNATURE_EXT))
 		return false;
 	struct str signature = str_skip(ext, SIGNATURE_EXT.n);
-	if (signature.n != SIGNATURE_SIZE || !awschunk_is_hex(signature))
+	if (signature.n != SIGNATURE_SIZE || !str_is_hex(signature))
 		return false;
 	memcpy(c->claimed, signature.p, SIGNATURE_SIZE);
 	return true;

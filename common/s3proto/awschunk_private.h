@@ -42,8 +42,6 @@ struct awschunk {
 	struct http_field trailers[AWSCHUNK_TRAILERS_MAX];
 };
 
-bool awschunk_is_hex(struct str s); /* one digit or more, of either case */
-
 /* One step of the chain: LF-joined algorithm, date, scope, previous signature, and
  * middle (complete lines) followed by hash_hex. */
 void awschunk_sign(struct awschunk *c, const char *algorithm, const char *middle,

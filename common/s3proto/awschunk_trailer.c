@@ -5,30 +5,7 @@
  */
 #include "s3proto/awschunk_private.h"
 
-#include <string.h>
-
-#include "base/codec.h"
-
 #define SIGNATURE_FIELD STR("x-amz-trailer-signature")
-
-/* Names are tokens of RFC 9110 5.6.2. */
-static bool is_name(struct str s)
-{
-	static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-				    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\0' || strchr(token, s.p[i]) == NULL)
-			return false;
-	return s.n > 0;
-}
-
-static bool is_value(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
-			return false;
-	return true;
-}
 
 static const struct http_field *find(const struct awschunk *c, struct str name)
 {
@@ -63,9 +40,7 @@ static void insert(struct awschunk *c, struct str name, struct str value)
 {
 	char *p = c->block.p + c->block.n;
 	buf_add_str(&c->block, name);
-	for (size_t i = 0; i < name.n; i++)
-		if (p[i] >= 'A' && p[i] <= 'Z')
-			p[i] = (char)(p[i] + ('a' - 'A'));
+	str_lower(p, name.n);
 	buf_add_str(&c->block, value);
 	struct http_field f = {str_n(p, name.n), str_n(p + name.n, value.n)};
 	size_t at = c->n_trailers++;
@@ -88,7 +63,7 @@ static void canonical_hash(const struct awschunk *c, char out[SHA256_HEX_SIZE])
 
 static enum awschunk_result verify(struct awschunk *c, struct str signature)
 {
-	if (signature.n != SIGNATURE_SIZE || !awschunk_is_hex(signature))
+	if (signature.n != SIGNATURE_SIZE || !str_is_hex(signature))
 		return AWSCHUNK_TRAILER_MALFORMED;
 	if (!c->has_seed)
 		return AWSCHUNK_TRAILER_SIGNATURE_MISMATCH;
@@ -121,7 +96,7 @@ enum awschunk_result awschunk_trailer_line(struct awschunk *c, struct str line)
 		return AWSCHUNK_TRAILER_MALFORMED;
 	struct str value, name = str_cut(line, ':', &value);
 	value = str_trim(value);
-	if (!is_name(name) || !is_value(value))
+	if (!http1_is_token(name) || !http1_is_value(value))
 		return AWSCHUNK_TRAILER_MALFORMED;
 	if (str_eq_nocase(name, SIGNATURE_FIELD))
 		return verify(c, value);

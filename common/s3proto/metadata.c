@@ -19,9 +19,7 @@ static bool is_printable(struct str s)
 static struct str to_lower(struct arena *a, struct str s)
 {
 	char *p = arena_strndup(a, s.p, s.n);
-	for (size_t i = 0; i < s.n; i++)
-		if (p[i] >= 'A' && p[i] <= 'Z')
-			p[i] = (char)(p[i] + ('a' - 'A'));
+	str_lower(p, s.n);
 	return str_n(p, s.n);
 }
 
@@ -59,12 +57,6 @@ enum metadata_result metadata_collect(const struct http_head *h, struct arena *a
 	return out->size > METADATA_MAX ? METADATA_TOO_LARGE : METADATA_OK;
 }
 
-static struct str value_of(const struct http_head *h, struct str name)
-{
-	const struct str *v = http_head_get(h, name);
-	return v != NULL ? *v : STR_NULL;
-}
-
 /* Appends the codings of one field but aws-chunked, which is about the message
  * and not about the object. */
 static void add_codings(struct buf *b, struct str list)
@@ -82,7 +74,7 @@ static void add_codings(struct buf *b, struct str list)
 static struct str content_encoding(const struct http_head *h, struct arena *a)
 {
 	if (!metadata_is_aws_chunked(h))
-		return value_of(h, STR("content-encoding"));
+		return http_head_value(h, STR("content-encoding"));
 	BUF_AUTO b = {0};
 	for (size_t i = 0; i < h->n_fields; i++)
 		if (str_eq_nocase(h->fields[i].name, STR("content-encoding")))
@@ -94,12 +86,12 @@ enum metadata_result metadata_collect_representation(const struct http_head *h, 
                                                      struct metadata_representation *out)
 {
 	*out = (struct metadata_representation){
-		.content_type = value_of(h, STR("content-type")),
-		.cache_control = value_of(h, STR("cache-control")),
-		.content_disposition = value_of(h, STR("content-disposition")),
+		.content_type = http_head_value(h, STR("content-type")),
+		.cache_control = http_head_value(h, STR("cache-control")),
+		.content_disposition = http_head_value(h, STR("content-disposition")),
 		.content_encoding = content_encoding(h, a),
-		.content_language = value_of(h, STR("content-language")),
-		.expires = value_of(h, STR("expires")),
+		.content_language = http_head_value(h, STR("content-language")),
+		.expires = http_head_value(h, STR("expires")),
 	};
 	const struct str values[] = {out->content_type,        out->cache_control,
 	                             out->content_disposition, out->content_encoding,

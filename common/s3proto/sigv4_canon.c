@@ -8,12 +8,9 @@
 
 #include <stdlib.h>
 
-#include "base/codec.h"
-
 static bool is_escape(struct str s, size_t i)
 {
-	return s.p[i] == '%' && s.n - i >= 3 && hex_digit(s.p[i + 1]) >= 0 &&
-	       hex_digit(s.p[i + 2]) >= 0;
+	return s.p[i] == '%' && s.n - i >= 3 && str_is_hex(str_n(s.p + i + 1, 2));
 }
 
 void sigv4_add_path(struct buf *b, struct str raw)
@@ -52,11 +49,8 @@ void sigv4_add_value(struct buf *b, struct str value)
 
 void sigv4_add_lower(struct buf *b, struct str name)
 {
-	buf_reserve(b, name.n);
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-		b->p[b->n++] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-	}
+	buf_add_str(b, name);
+	str_lower(b->p + b->n - name.n, name.n);
 }
 
 /* An encoded parameter: offsets into one buffer, which moves while it grows. */

@@ -6,8 +6,6 @@
  */
 #include "s3proto/sigv4_private.h"
 
-#include <string.h>
-
 #define ALGORITHM STR(SIGV4_ALGORITHM)
 
 enum sigv4_payload sigv4_payload_of(const struct str *value)
@@ -28,10 +26,8 @@ enum sigv4_payload sigv4_payload_of(const struct str *value)
 			return known[i].payload;
 	if (str_starts(*value, STR("STREAMING-")))
 		return SIGV4_PAYLOAD_UNSUPPORTED;
-	for (size_t i = 0; i < value->n; i++)
-		if (strchr("0123456789abcdefABCDEF", value->p[i]) == NULL || value->p[i] == '\0')
-			return SIGV4_PAYLOAD_INVALID;
-	return value->n == 2 * SHA256_SIZE ? SIGV4_PAYLOAD_SHA256 : SIGV4_PAYLOAD_INVALID;
+	bool is_sha256 = value->n == 2 * SHA256_SIZE && str_is_hex(*value);
+	return is_sha256 ? SIGV4_PAYLOAD_SHA256 : SIGV4_PAYLOAD_INVALID;
 }
 
 /* --- what both forms have in common --- */

@@ -19,22 +19,16 @@
 
 /* --- what is announced ----------------------------------------------------- */
 
-static struct str field(const struct s3_call *c, const char *name)
-{
-	const struct str *v = http_head_get(&c->http->head, str_of(name));
-	return v ? *v : STR_NULL;
-}
-
 static bool parse_framing(struct s3_call *c, struct s3_upload *u)
 {
 	u->chunked = awschunk_variant_of(c->auth.payload, &u->variant);
-	struct str decoded = field(c, "x-amz-decoded-content-length");
+	struct str decoded = http_head_value(&c->http->head, STR("x-amz-decoded-content-length"));
 	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED &&
 	    metadata_is_aws_chunked(&c->http->head)) {
 		u->chunked = true; /* presigned or by token: framing without signatures */
 		u->variant = AWSCHUNK_UNSIGNED_TRAILER;
 	}
-	u->trailer_names = field(c, "x-amz-trailer");
+	u->trailer_names = http_head_value(&c->http->head, STR("x-amz-trailer"));
 	if (!u->chunked) {
 		u->size = c->http->head.content_length;
 		if (c->http->head.framing == HTTP_BODY_LENGTH)
@@ -83,7 +77,7 @@ static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 {
 	uint8_t value[CHECKSUM_MAX];
 	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++) {
-		struct str v = field(c, checksum_field(k));
+		struct str v = http_head_value(&c->http->head, str_of(checksum_field(k)));
 		if (!v.n)
 			continue;
 		if (!checksum_parse(k, v, value)) {

@@ -18,6 +18,9 @@ START_TEST(compares)
 	ck_assert(!str_eq(STR("a"), STR("ab")));
 	ck_assert(str_eq_nocase(STR("Content-Length"), STR("cONTENT-lENGTH")));
 	ck_assert(!str_eq_nocase(STR("@"), STR("`"))); /* differ by 0x20 but are no letters */
+	char text[] = "@AZ[az\xc3\x84";
+	str_lower(text, sizeof(text) - 1);
+	ck_assert_str_eq(text, "@az[az\xc3\x84");
 	ck_assert_int_lt(str_cmp(STR("a"), STR("b")), 0);
 	ck_assert_int_lt(str_cmp(STR("a"), STR("aa")), 0);
 	ck_assert_int_gt(str_cmp(STR("\xff"), STR("\x01")), 0); /* bytes are unsigned */
@@ -87,6 +90,8 @@ START_TEST(reads_numbers)
 	ck_assert(!str_to_u64(STR("1 "), &v));
 	ck_assert(!str_to_u64(STR("0x1"), &v));
 	ck_assert(!str_to_u64(STR("1\0"), &v));
+	ck_assert(str_is_hex(STR("0123456789abcdefABCDEF")));
+	ck_assert(!str_is_hex(STR("0g")) && !str_is_hex(STR("0\0")) && !str_is_hex(STR_NULL));
 	ck_assert_uint_eq(v, 7);
 }
 END_TEST

@@ -176,6 +176,8 @@ START_TEST(test_request_parts)
 	assert_str(h.fields[1].value, "two words");
 	assert_str(*http_head_get(&h, STR("X-Amz-Meta-A")), "two words");
 	ck_assert_ptr_null(http_head_get(&h, STR("x-amz-meta-b")));
+	assert_str(http_head_value(&h, STR("X-Amz-Meta-A")), "two words");
+	ck_assert_uint_eq(http_head_value(&h, STR("x-amz-meta-b")).n, 0);
 	ck_assert_int_eq(h.framing, HTTP_BODY_LENGTH);
 	ck_assert_uint_eq(h.content_length, 12);
 	ck_assert(h.has_length && h.expect_continue && h.keep_alive);

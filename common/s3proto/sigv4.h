@@ -24,7 +24,6 @@
 
 #define SIGV4_SKEW        (15 * 60 * CLOCK_SEC) /* difference of clocks that is allowed */
 #define SIGV4_EXPIRES_MAX 604800                /* seconds: a presigned URL lives at most 7 days */
-#define SIGV4_PARAMS_MAX  1000                  /* query parameters of a signed request */
 
 #define SIGV4_UNSIGNED_PAYLOAD STR("UNSIGNED-PAYLOAD")
 

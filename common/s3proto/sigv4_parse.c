@@ -54,21 +54,25 @@ static struct str next_signed(struct str *list)
 	return str_trim(str_cut(*list, ';', list));
 }
 
-/* Bytes of SignedHeaders; the names of the fields that S3 knows have less than
- * 2,000 altogether. Names are compared each with each. */
-#define SIGNED_HEADERS_SIZE (16 * 1024)
+/* Bytes of SignedHeaders, and names in it. Names are compared each with each, and
+ * that before anybody is known. Those of the fields that S3 knows are fewer than 80
+ * and have less than 2,000 bytes altogether. */
+#define SIGNED_HEADERS_SIZE 4096
+#define SIGNED_NAMES_MAX    100
+/* Names beyond the fields that came: a proxy may have taken some away. */
+#define SIGNED_NAMES_ABSENT 8
 
 /* Each name once, so that no field is hashed many times. */
-static const char *check_signed_headers(struct str list)
+static const char *check_signed_headers(struct str list, size_t n_fields)
 {
-	struct str names[HTTP1_FIELDS_MAX];
+	struct str names[SIGNED_NAMES_MAX];
 	size_t n = 0;
 	bool host = false;
 	if (list.n > SIGNED_HEADERS_SIZE)
 		return "SignedHeaders is too long.";
 	while (list.n > 0) {
 		struct str name = next_signed(&list);
-		if (n == HTTP1_FIELDS_MAX)
+		if (n == SIGNED_NAMES_MAX || n == n_fields + SIGNED_NAMES_ABSENT)
 			return "SignedHeaders has too many names.";
 		for (size_t i = 0; i < n; i++)
 			if (str_eq_nocase(names[i], name))
@@ -79,21 +83,14 @@ static const char *check_signed_headers(struct str list)
 	return host ? NULL : "There were headers present in the request which were not signed";
 }
 
-static const char *parse_date(struct sigv4_request *r)
+/* With the date parsed. */
+static enum s3_error finish(const struct http_head *h, const struct sigv4_request *r,
+                            enum s3_error malformed, const char **why)
 {
-	if (!clock_parse_amz(r->amz_date, &r->date))
-		return "X-Amz-Date must be in the ISO8601 form YYYYMMDDThhmmssZ.";
+	*why = "Invalid credential date. This date is not the same as X-Amz-Date.";
 	if (!str_eq(str_n(r->amz_date.p, 8), r->date8))
-		return "Invalid credential date. This date is not the same as X-Amz-Date.";
-	return NULL;
-}
-
-static enum s3_error finish(struct sigv4_request *r, enum s3_error malformed, const char **why)
-{
-	*why = parse_date(r);
-	if (*why != NULL)
 		return malformed;
-	*why = check_signed_headers(r->signed_headers);
+	*why = check_signed_headers(r->signed_headers, h->n_fields);
 	return *why != NULL ? S3_ACCESS_DENIED : S3_OK;
 }
 
@@ -120,13 +117,11 @@ static enum s3_error parse_header(const struct http_head *h, struct str items,
 	if (*why != NULL)
 		return S3_AUTH_HEADER_MALFORMED;
 
-	const struct str *date = http_head_get(h, STR("x-amz-date"));
-	if (date == NULL) {
-		*why = "AWS authentication requires a valid x-amz-date header";
+	r->amz_date = http_head_value(h, STR("x-amz-date"));
+	*why = "AWS authentication requires a valid x-amz-date header";
+	if (!clock_parse_amz(r->amz_date, &r->date))
 		return S3_ACCESS_DENIED;
-	}
-	r->amz_date = *date;
-	return finish(r, S3_AUTH_HEADER_MALFORMED, why);
+	return finish(h, r, S3_AUTH_HEADER_MALFORMED, why);
 }
 
 /* --- presigned URL --- */
@@ -146,8 +141,8 @@ static const char *parse_expires(struct str text, struct sigv4_request *r)
 	return NULL;
 }
 
-static enum s3_error parse_presigned(const struct uri_query *q, struct sigv4_request *r,
-                                     const char **why)
+static enum s3_error parse_presigned(const struct http_head *h, const struct uri_query *q,
+                                     struct sigv4_request *r, const char **why)
 {
 	struct str credential = param(q, STR("X-Amz-Credential"));
 	struct str expires = param(q, STR("X-Amz-Expires"));
@@ -169,9 +164,11 @@ static enum s3_error parse_presigned(const struct uri_query *q, struct sigv4_req
 	*why = parse_credential(credential, r);
 	if (*why == NULL)
 		*why = parse_expires(expires, r);
+	if (*why == NULL && !clock_parse_amz(r->amz_date, &r->date))
+		*why = "X-Amz-Date must be in the ISO8601 form YYYYMMDDThhmmssZ.";
 	if (*why != NULL)
 		return S3_AUTH_QUERY_PARAMETERS;
-	return finish(r, S3_AUTH_QUERY_PARAMETERS, why);
+	return finish(h, r, S3_AUTH_QUERY_PARAMETERS, why);
 }
 
 enum s3_error sigv4_parse(const struct http_head *h, struct str raw_path,
@@ -193,11 +190,7 @@ enum s3_error sigv4_parse(const struct http_head *h, struct str raw_path,
 		out->scheme = SIGV4_PRESIGNED;
 	else
 		return S3_OK;
-	if (query->n > SIGV4_PARAMS_MAX) {
-		*why = "The request has too many query parameters.";
-		return S3_INVALID_REQUEST;
-	}
 	if (out->scheme == SIGV4_PRESIGNED)
-		return parse_presigned(query, out, why);
+		return parse_presigned(h, query, out, why);
 	return parse_header(h, str_skip(*authorization, ALGORITHM.n + 1), out, why);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who is asking: SigV4 in the header or in the URL, or the legacy token. A
- * credential belongs to one bucket. The same work is done for known and unknown
- * keys, so that answers and their timing do not tell which keys exist.
+ * credential belongs to one bucket. Secrets are protected: a signature is computed
+ * for unknown keys too, and signatures and tokens are compared in constant time.
+ * Which key ids exist is not: the error code says so, as that of AWS does.
  */
 #include "base/clock.h"
 #include "config/config.h"

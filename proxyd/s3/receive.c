@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The body of an upload: what the request announces about it, and its way into a
- * spool while all digests are computed in the same pass. The spool is sealed
- * only after every signature, checksum and length has been verified; until then
- * nothing of it can become an object.
+ * The body of an upload on its way into a spool, while all digests are computed in
+ * the same pass. The spool is sealed only after every signature, checksum and length
+ * has been verified; until then nothing of it can become an object.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,108 +14,6 @@
 #include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/metadata.h"
-
-/* --- what is announced ----------------------------------------------------- */
-
-static bool parse_framing(struct s3_call *c, struct s3_upload *u)
-{
-	u->chunked = awschunk_variant_of(c->auth.payload, &u->variant);
-	struct str decoded = http_head_value(&c->http->head, STR("x-amz-decoded-content-length"));
-	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED &&
-	    metadata_is_aws_chunked(&c->http->head)) {
-		u->chunked = true; /* presigned or by token: framing without signatures */
-		u->variant = AWSCHUNK_UNSIGNED_TRAILER;
-	}
-	u->trailer_names = http_head_value(&c->http->head, STR("x-amz-trailer"));
-	if (!u->chunked) {
-		u->size = c->http->head.content_length;
-		if (c->http->head.framing == HTTP_BODY_LENGTH)
-			return true;
-		s3_fail(c, S3_MISSING_CONTENT_LENGTH, NULL);
-	} else if (!decoded.n) {
-		s3_fail(c, S3_MISSING_CONTENT_LENGTH, "x-amz-decoded-content-length is required");
-	} else if (!str_to_u64(decoded, &u->size)) {
-		s3_fail(c, S3_INVALID_REQUEST, "x-amz-decoded-content-length is not a number");
-	} else if (!u->trailer_names.n &&
-	           (c->auth.payload == SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER ||
-	            c->auth.payload == SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER)) {
-		s3_fail(c, S3_INVALID_REQUEST, "x-amz-trailer is required");
-	} else {
-		return true;
-	}
-	return false;
-}
-
-/* Fields of that prefix that are no checksum. */
-static bool is_about_checksums(struct str field_name)
-{
-	return str_eq_nocase(field_name, STR("x-amz-checksum-algorithm")) ||
-	       str_eq_nocase(field_name, STR("x-amz-checksum-type")) ||
-	       str_eq_nocase(field_name, STR("x-amz-checksum-mode"));
-}
-
-/* A checksum that cannot be computed must not look as if it had been verified. */
-static bool refuse_unknown_checksums(struct s3_call *c)
-{
-	const struct str prefix = STR("x-amz-checksum-");
-	for (size_t i = 0; i < c->http->head.n_fields; i++) {
-		struct str name = c->http->head.fields[i].name;
-		enum checksum_kind k;
-		if (name.n < prefix.n || !str_eq_nocase(str_n(name.p, prefix.n), prefix) ||
-		    checksum_of_field(name, &k) || is_about_checksums(name))
-			continue;
-		s3_failf(c, S3_NOT_IMPLEMENTED, "header %.*s is not supported", STR_FMT(name));
-		return false;
-	}
-	return true;
-}
-
-/* Checksums in header fields, and those that trailers will bring. */
-static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
-{
-	uint8_t value[CHECKSUM_MAX];
-	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++) {
-		struct str v = http_head_value(&c->http->head, str_of(checksum_field(k)));
-		if (!v.n)
-			continue;
-		if (!checksum_parse(k, v, value)) {
-			if (k == CHECKSUM_MD5)
-				s3_fail(c, S3_INVALID_DIGEST,
-				        "The Content-MD5 you specified is not valid.");
-			else
-				s3_failf(c, S3_INVALID_REQUEST, "Value for %s header is invalid.",
-				         checksum_field(k));
-			return false;
-		}
-		u->announced[k] = v;
-		u->kinds |= CHECKSUM_BIT(k);
-	}
-	if (!refuse_unknown_checksums(c))
-		return false;
-	for (struct str rest = u->trailer_names; rest.n;) {
-		enum checksum_kind k;
-		if (checksum_of_field(str_trim(str_cut(rest, ',', &rest)), &k))
-			u->kinds |= CHECKSUM_BIT(k);
-	}
-	if (c->auth.payload == SIGV4_PAYLOAD_SHA256)
-		u->sha256 = c->auth.payload_hash;
-	if (u->sha256.n || engine_wants_sha256(c->server->engine))
-		u->kinds |= CHECKSUM_BIT(CHECKSUM_SHA256);
-	return true;
-}
-
-bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
-                     struct s3_upload *u)
-{
-	if (!parse_framing(c, u))
-		return false;
-	if (u->size > max_size) {
-		s3_fail(c, S3_ENTITY_TOO_LARGE, too_large);
-		return false;
-	}
-	return parse_checksums(c, u);
-}
 
 /* --- receiving ------------------------------------------------------------- */
 

@@ -78,13 +78,13 @@ bool s3_refuse_fields(struct s3_call *c, const char *const *names, size_t n);
 void s3_reply_xml(struct s3_call *c, struct str document);
 void s3_reply_etag(struct s3_call *c, struct str etag);
 
-/* receive.c: what a request says about its body, checked before the body is
- * asked for. */
+/* announce.c: what a request says about its body, checked before the body is asked
+ * for. */
 struct s3_upload {
 	uint64_t size; /* decoded */
 	bool chunked;  /* aws-chunked framing is to be removed */
 	enum awschunk_variant variant;
-	struct str trailer_names;             /* x-amz-trailer */
+	struct str trailer_names;             /* x-amz-trailer; all lines of it */
 	unsigned kinds;                       /* checksums to compute, CHECKSUM_BITs */
 	struct str announced[CHECKSUM_KINDS]; /* base64 from header fields; empty: none */
 	struct str sha256; /* the signed payload hash, hex; empty when not signed */
@@ -95,7 +95,7 @@ struct s3_upload {
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
                      struct s3_upload *u);
-/* Receives and verifies the body into a sealed spool. False: answered. */
+/* receive.c: receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
 
 /* The operations. */

@@ -489,7 +489,7 @@ def test_checksums(service):
         field = f"x-amz-checksum-{name}"
         s.put("right", body, headers={field: b64(of(body))})
         for value, code in ((b64(of(body + b"!")), "BadDigest"), ("%%%", "InvalidRequest"),
-                            (b64(of(body) + b"!"), "InvalidRequest"),
+                            (b64(of(body) + b"!"), "InvalidRequest"), ("", "InvalidRequest"),
                             (b64(of(body))[:-4], "InvalidRequest")):
             answer = s.do("PUT", "/photos/wrong", body, headers={field: value})
             assert answer.error == (400, code), (name, value)
@@ -497,15 +497,49 @@ def test_checksums(service):
     s.put("right", body, headers={"content-md5": b64(md5)})
     assert s.do("PUT", "/photos/wrong", body, headers={"content-md5": b64(md5[::-1])}).error == (
         400, "BadDigest")
-    for value in ("short", b64(md5 + b"x"), md5.hex()):
+    for value in ("short", b64(md5 + b"x"), md5.hex(), ""):
         assert s.do("PUT", "/photos/wrong", body, headers={"content-md5": value}).error == (
             400, "InvalidDigest")
     # An algorithm that is not computed here cannot be promised.
     assert s.do("PUT", "/photos/wrong", body, headers={"x-amz-checksum-md4": "AAAA"}).error == (
         501, "NotImplemented")
-    s.put("right", body, headers={"x-amz-checksum-algorithm": "CRC32",
-                                  "x-amz-sdk-checksum-algorithm": "CRC32"})
+    s.put("right", body, headers={"x-amz-checksum-algorithm": "CRC32"})
+    # An SDK that has computed a checksum and not sent it has gone wrong.
+    promise = {"x-amz-sdk-checksum-algorithm": "CRC32"}
+    s.put("right", body, headers={"x-amz-checksum-crc32": b64(CHECKSUMS["crc32"](body)), **promise})
+    for fields in (promise, {"content-md5": b64(md5), **promise}):
+        answer = s.do("PUT", "/photos/wrong", body, headers=fields)
+        assert answer.error == (400, "InvalidRequest")
+        assert b"no corresponding x-amz-checksum-* or x-amz-trailer headers were found" in answer.body
     assert s.count() == 1
+
+
+def test_fields_that_come_twice(service):
+    s = service
+    body = b"body"
+    crc, sha1 = (b64(CHECKSUMS[n](body)) for n in ("crc32", "sha1"))
+    for name, value in (("content-md5", b64(hashlib.md5(body).digest())),
+                        ("x-amz-checksum-crc32", crc), ("x-amz-checksum-sha1", sha1),
+                        ("x-amz-checksum-algorithm", "CRC32"),
+                        ("x-amz-content-sha256", hashlib.sha256(body).hexdigest())):
+        request = s.sign.request("PUT", "/photos/k", body=body, fields={name: value},
+                                 unsigned=("x-amz-content-sha256",))
+        assert s.ask(request + body).status == 200, name
+        answer = s.ask(request[:-2] + f"{name}: {value}\r\n\r\n".encode() + body)
+        assert answer.error == (400, "InvalidRequest") and name in answer.body.decode(), name
+    request = s.sign.upload("/photos/k", SIGNED, 4, unsigned=("x-amz-decoded-content-length",))
+    framed = s.sign.chunked([body], SIGNED)
+    assert s.ask(with_length(request, framed)).status == 200
+    request = request[:-2] + b"X-Amz-Decoded-Content-Length: 4\r\n\r\n"
+    assert s.ask(with_length(request, framed)).error == (400, "InvalidRequest")
+    # A list may be spread over several fields.
+    trailers = {"x-amz-checksum-crc32": crc, "x-amz-checksum-sha1": sha1}
+    for sent, status in ((trailers, 200), ({**trailers, "x-amz-checksum-sha1": crc}, 400)):
+        request = s.sign.upload("/photos/k", UNSIGNED_TRAILER, 4, "x-amz-checksum-crc32",
+                                unsigned=("x-amz-trailer",))
+        request = request[:-2] + b"x-amz-trailer: x-amz-checksum-sha1\r\n\r\n"
+        framed = s.sign.chunked([body], UNSIGNED_TRAILER, sent)
+        assert s.ask(with_length(request, framed)).status == status
 
 
 def test_length_is_required_and_bounded(service):
@@ -578,10 +612,27 @@ def test_streaming_needs_its_headers(service):
             (SIGNED, {"x-amz-decoded-content-length": "-1"}, (400, "InvalidRequest")),
             (SIGNED, {"x-amz-decoded-content-length": "+1"}, (400, "InvalidRequest")),
             (SIGNED_TRAILER, {}, (400, "InvalidRequest")),
-            (UNSIGNED_TRAILER, {}, (400, "InvalidRequest"))):
+            (UNSIGNED_TRAILER, {}, (400, "InvalidRequest")),
+            (UNSIGNED_TRAILER, {"x-amz-trailer": "x-amz-checksum-md4"}, (501, "NotImplemented")),
+            (SIGNED_TRAILER, {"x-amz-trailer": "x-amz-checksum-crc32, x-amz-meta-a"},
+             (501, "NotImplemented")),
+            (SIGNED, {"x-amz-trailer": "x-amz-checksum-crc32"}, (400, "InvalidRequest"))):
         request = s.sign.upload("/photos/k", variant, 0, headers=fields)
         assert s.ask(with_length(request, body)).error == error, (variant, fields)
     # Framing that is announced is never stored as part of the object.
+    def refuses(name, answer):
+        assert answer.error == (400, "InvalidRequest"), answer
+        assert f"header {name} does not fit" in answer.body.decode()
+
+    for payload in (hashlib.sha256(body).hexdigest(), "UNSIGNED-PAYLOAD"):
+        for name, value in (("x-amz-decoded-content-length", "0"),
+                            ("x-amz-trailer", "x-amz-checksum-crc32")):
+            refuses(name, s.do("PUT", "/photos/k", body, payload=payload, headers={name: value}))
+    refuses("Content-Encoding", s.do("PUT", "/photos/k", body, headers={
+        "content-encoding": "aws-chunked", "x-amz-decoded-content-length": "0"}))
+    for variant in (SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER):
+        request = s.sign.presigned("PUT", "/photos/k", headers={"x-amz-content-sha256": variant})
+        refuses("x-amz-content-sha256", s.ask(with_length(request, body)))
     framed = {"content-encoding": "aws-chunked"}
     assert s.ask(with_length(s.sign.presigned("PUT", "/photos/k", headers=framed), body)).error == (
         411, "MissingContentLength")

@@ -103,7 +103,8 @@ static const struct setting server_settings[] = {
 	{C("read_header_timeout", DURATION, server.read_header_timeout), ACTIVE, .fallback = "10s",
          POSITIVE, .prose = "Time for a client to send a request head. At most read_timeout."},
 	{C("read_timeout", DURATION, server.read_timeout), ACTIVE, .fallback = "5m", POSITIVE,
-         .prose = "Longest wait for the next bytes of a request."},
+         .prose = "Longest wait for the next bytes of a request. Within each such time at least 64 "
+                  "KiB of a body must come, or the rest of it."},
 	{C("write_timeout", DURATION, server.write_timeout), ACTIVE, .fallback = "5m", POSITIVE,
          .prose = "Longest wait for a client to take the next bytes of an answer."},
 	{C("idle_timeout", DURATION, server.idle_timeout), ACTIVE, .fallback = "120s", POSITIVE,

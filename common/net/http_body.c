@@ -108,9 +108,12 @@ static size_t decode_buffered(struct http_conn *c, char *to, size_t n, enum http
 	return data_n;
 }
 
+/* Bytes of the framing are no progress: they do not prolong the wait. */
 static ssize_t read_chunked(struct http_conn *c, char *to, size_t n, int64_t idle_us,
                             struct error *e)
 {
+	int64_t deadline = clock_deadline(idle_us);
+
 	for (;;) {
 		enum http1_result result;
 		ssize_t r;
@@ -130,7 +133,7 @@ static ssize_t read_chunked(struct http_conn *c, char *to, size_t n, int64_t idl
 		}
 		if (http1_chunked_in_data(&c->chunked))
 			return read_chunk_rest(c, to, n, idle_us, e);
-		if ((r = http_conn_fill(c, clock_deadline(idle_us))) <= 0)
+		if ((r = http_conn_fill(c, deadline)) <= 0)
 			return fail_read(c, r, e);
 	}
 }

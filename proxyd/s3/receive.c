@@ -23,6 +23,8 @@ struct receiver {
 	struct spool *spool;
 	struct checksum_set *sums;
 	struct awschunk *decoder;
+	uint64_t progress; /* bytes from the client since patience was full */
+	int64_t patience;  /* left of the time for PROGRESS_MIN of them, microseconds */
 	/* why it failed */
 	enum s3_error error;
 	const char *message; /* NULL: the default one */
@@ -84,6 +86,30 @@ static bool keep(struct receiver *r, const void *p, size_t n)
  * waiting. */
 #define READ_MAX (256 * 1024)
 
+/* What a client has to send within each read_timeout, or else the rest of the body.
+ * One that sends a byte now and then would keep its spool and connection for ever.
+ * With the default of 5 minutes it is 218 bytes a second: less than any use. */
+#define PROGRESS_MIN (64 * 1024)
+
+static void restore_patience(struct receiver *r)
+{
+	r->progress = 0;
+	r->patience = r->c->server->config->server.read_timeout;
+}
+
+/* Only waiting for the client counts, not what is done with its bytes. */
+static ssize_t read_some(struct receiver *r, void *p, size_t n, struct error *e)
+{
+	int64_t begin = clock_mono();
+	ssize_t got = body_read(r->c->http->body, p, n, r->patience, e);
+	r->patience -= clock_mono() - begin;
+	if (got > 0)
+		r->progress += (uint64_t)got;
+	if (r->progress >= PROGRESS_MIN)
+		restore_patience(r);
+	return got;
+}
+
 static bool receive_plain(struct receiver *r)
 {
 	struct error e;
@@ -92,8 +118,7 @@ static bool receive_plain(struct receiver *r)
 		size_t n;
 		if (!space(r, &p, &n))
 			return false;
-		ssize_t got = body_read(r->c->http->body, p, n < READ_MAX ? n : READ_MAX,
-		                        r->c->server->config->server.read_timeout, &e);
+		ssize_t got = read_some(r, p, n < READ_MAX ? n : READ_MAX, &e);
 		if (got == 0)
 			return refuse(r, S3_INCOMPLETE_BODY, NULL);
 		if (got < 0)
@@ -155,8 +180,7 @@ static bool receive_chunked(struct receiver *r)
 	struct error e;
 	char block[32 * 1024];
 	for (;;) {
-		ssize_t got = body_read(r->c->http->body, block, sizeof(block),
-		                        r->c->server->config->server.read_timeout, &e);
+		ssize_t got = read_some(r, block, sizeof(block), &e);
 		if (got < 0 && (e.code == ERR_TIMEOUT || e.code == ERR_CANCELED))
 			return refuse_read(r, &e);
 		if (got < 0)
@@ -229,6 +253,7 @@ bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spo
 		.sums = checksum_set_new(u->kinds),
 		.decoder = u->chunked ? new_decoder(c, u) : NULL,
 	};
+	restore_patience(&r);
 	http_continue(c->http);
 	bool ok = (u->chunked ? receive_chunked(&r) : receive_plain(&r)) && verify(&r);
 	if (ok) {

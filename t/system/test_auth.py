@@ -1046,10 +1046,27 @@ def test_slow_clients_are_bounded(launch):
     refused = Signer(s.host, secret="x").request("PUT", "/photos/k", length=False,
                                                  fields={"content-length": "1000"})
     assert seconds_until_closed(refused, b"-") < 6
-    accepted = s.sign.request("PUT", "/photos/k", length=False, payload="UNSIGNED-PAYLOAD",
-                              fields={"content-length": "1000"})
+
+    def accepted(**fields):
+        return s.sign.request("PUT", "/photos/k", length=False, payload="UNSIGNED-PAYLOAD",
+                              fields=fields)
+
     with s.wire() as w:
-        assert w.send(accepted).answer().error == (400, "RequestTimeout")
+        assert w.send(accepted(**{"content-length": "1000"})).answer().error == (
+            400, "RequestTimeout")
+    # Bytes now and then, of the body or of the framing around it, are no progress.
+    assert seconds_until_closed(accepted(**{"content-length": "1000"}), b"-") < 6
+    framed = s.sign.upload("/photos/k", UNSIGNED_TRAILER, 1000, "x-amz-checksum-crc32",
+                           fields={"transfer-encoding": "chunked"})
+    assert seconds_until_closed(framed, b"1\r\n0\r\n") < 6
+    assert seconds_until_closed(framed + b"1;", b"x") < 6
+    # Whoever goes on sending may take longer than one timeout.
+    with s.wire() as w:
+        w.send(accepted(**{"content-length": str(5 * 64 * KIB)}))
+        for _ in range(5):
+            time.sleep(0.6)
+            w.send(b"-" * 64 * KIB)
+        assert w.answer().status == 200
 
 
 def test_large_heads_are_bounded_together(launch):

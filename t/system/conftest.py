@@ -11,8 +11,9 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness.orchestrator import Orchestrator  # noqa: E402
+from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
+from harness.service import TOKEN, Service  # noqa: E402
 from harness.storage import Directory, S3Server  # noqa: E402
 
 
@@ -103,6 +104,20 @@ def launch(postgres, workdir, directories, request):
 @pytest.fixture
 def orchestrator(launch):
     return launch()
+
+
+@pytest.fixture
+def service(launch):
+    """Both kinds of credentials; its children must survive the test."""
+    keys = {name: {"access_key_id": pair[0], "secret_access_key": pair[1]}
+            for name, pair in BUCKETS.items()}
+    o = launch(extra={
+        "server": {"max_object_size": "64MiB"},
+        "buckets": [{"name": "photos", "credentials": [keys["photos"], {"token": TOKEN}]},
+                    {"name": "documents", "credentials": [keys["documents"]]}]})
+    before = sorted(o.children())
+    yield Service(o)
+    assert sorted(o.children()) == before
 
 
 @pytest.hookimpl(hookwrapper=True)

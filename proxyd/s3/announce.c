@@ -2,7 +2,7 @@
  *
  * What the head of an upload announces about its body: form, length, checksums.
  * What does not fit together is refused before the body is asked for: framing must
- * not be stored as data, nor look a checksum verified that is not.
+ * not be stored as data, and no checksum may look verified that was not.
  */
 #include "base/buf.h"
 #include "proxyd/s3/s3.h"

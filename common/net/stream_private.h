@@ -24,6 +24,7 @@ struct stream {
 	bool write_wants_read; /* TLS: the reverse */
 	bool torn;             /* bytes were lost on their way out: unreadable from here on */
 	bool ssl_broken;       /* no close_notify may be sent any more */
+	unsigned idle_records; /* TLS: records received since the last data */
 	char peer[64];         /* "" until somebody asks */
 };
 

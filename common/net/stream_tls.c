@@ -4,6 +4,10 @@
  * and the reverse; which one is noted in the stream so that the next wait is for
  * the right event. Renegotiation is off, so after the hand-shake only key
  * updates cause that.
+ *
+ * One SSL_read() works on as many records as it can get until one has data. A peer
+ * that sends others as fast as they are read would keep the loop to itself, so
+ * records are counted, and too many without data end the connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +20,14 @@
 #include "rt/fd.h"
 
 #define RECORD_MAX 16384 /* plaintext of a TLS record (RFC 8446 5.1) */
+
+/* Records without data in a row: a few session tickets, a key update now and then,
+ * an empty fragment before a piece of data are all that peers have reason to send.
+ * One read of the socket may bring some 600 more (27 bytes each in 16 KiB). */
+#define IDLE_RECORDS_MAX 200
+
+/* What a record costs beside its bytes, in bytes that could have been copied. */
+#define RECORD_COST 4096
 
 /* The result of an SSL_* call that did not succeed. */
 static ssize_t ssl_result(struct stream *s, int r, bool reading)
@@ -48,6 +60,40 @@ static int clamp(size_t n)
 	return n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
+/* Told of every record in either direction, when its header is known. */
+static void on_message(int sent, int version, int type, const void *p, size_t n, SSL *ssl,
+                       void *arg)
+{
+	struct stream *s = arg;
+
+	(void)version, (void)p, (void)n, (void)ssl;
+	if (!sent && type == SSL3_RT_HEADER)
+		s->idle_records++;
+}
+
+/* Asked before every use of the socket: SSL_read() cannot be ended otherwise. */
+static long on_socket(BIO *b, int use, const char *p, size_t n, int i, long l, int result,
+                      size_t *done)
+{
+	const struct stream *s = (const void *)BIO_get_callback_arg(b);
+
+	(void)p, (void)n, (void)i, (void)l, (void)done;
+	if (use != BIO_CB_READ || s->idle_records <= IDLE_RECORDS_MAX)
+		return result;
+	BIO_clear_retry_flags(b);
+	errno = EPROTO;
+	return -1;
+}
+
+/* After the hand-shake, which has limits of its own. */
+static void watch_records(struct stream *s)
+{
+	SSL_set_msg_callback(s->ssl, on_message);
+	SSL_set_msg_callback_arg(s->ssl, s);
+	BIO_set_callback_arg(SSL_get_rbio(s->ssl), (char *)s);
+	BIO_set_callback_ex(SSL_get_rbio(s->ssl), on_socket);
+}
+
 ssize_t stream_ssl_read(struct stream *s, void *buf, size_t n, bool peek)
 {
 	int r;
@@ -55,7 +101,11 @@ ssize_t stream_ssl_read(struct stream *s, void *buf, size_t n, bool peek)
 	ERR_clear_error();
 	errno = 0;
 	r = peek ? SSL_peek(s->ssl, buf, clamp(n)) : SSL_read(s->ssl, buf, clamp(n));
-	return r > 0 ? r : ssl_result(s, r, true);
+	if (r <= 0)
+		return ssl_result(s, r, true);
+	s->burst += s->idle_records * RECORD_COST;
+	s->idle_records = 0;
+	return r;
 }
 
 /* Copies the front of several pieces together, so that a head and the first of
@@ -133,8 +183,10 @@ static enum err handshake(struct stream *s, int64_t deadline, struct error *e)
 		ERR_clear_error();
 		errno = 0;
 		done = SSL_do_handshake(s->ssl);
-		if (done == 1)
+		if (done == 1) {
+			watch_records(s);
 			return ERR_OK;
+		}
 		r = ssl_result(s, done, true);
 		if (r == -EAGAIN && (r = stream_wait_read(s, deadline)) == 0)
 			continue;

@@ -2,6 +2,7 @@
  *
  * Streams and sockets over the loopback: waiting, ends, splice, sendfile, TLS.
  */
+#include "net/stream_private.h"
 #include "test_net.h"
 #include "t/unit/run.h"
 
@@ -734,6 +735,64 @@ static void tls_cut_off(void)
 	tls_free(&t);
 }
 
+/* Records that carry no data. */
+static void send_key_updates(struct stream *s, int n)
+{
+	while (n-- > 0) {
+		ck_assert_int_eq(SSL_key_update(s->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		ck_assert_int_eq(SSL_do_handshake(s->ssl), 1);
+	}
+}
+
+struct turns {
+	int n;
+	bool end;
+};
+
+static void count_turns(void *arg)
+{
+	struct turns *t = arg;
+
+	for (; !t->end; t->n++)
+		task_yield();
+}
+
+/* A peer that sends records without data, or with next to none, keeps neither the
+ * loop nor, in the end, its connection. */
+static void tls_empty_records(void)
+{
+	struct tls_case t = tls_new(true);
+	struct turns turns = {0};
+	struct wait_group g = {0};
+	struct stream *a, *b;
+	char c;
+
+	ck_assert_int_eq(tls_pair(&t, "localhost", true, &a, &b), ERR_OK);
+	wait_group_spawn(&g, "turns", count_turns, &turns, NULL);
+	for (int i = 0; i < 3; i++) {
+		send_key_updates(a, 50);
+		ck_assert_int_eq(stream_write_all(a, "x", 1, TEST_PATIENCE), 0);
+		ck_assert_int_eq(stream_read(b, &c, 1, clock_deadline(TEST_PATIENCE)), 1);
+	}
+	for (int i = 0; i < 2000; i++)
+		ck_assert_int_eq(stream_write_all(a, "x", 1, TEST_PATIENCE), 0);
+	turns.n = 0;
+	for (int i = 0; i < 2000; i++)
+		ck_assert_int_eq(stream_read(b, &c, 1, clock_deadline(TEST_PATIENCE)), 1);
+	ck_assert_int_ge(turns.n, 5);
+	turns.end = true;
+	send_key_updates(a, 2000);
+	ck_assert_int_eq(stream_write_all(a, "x", 1, TEST_PATIENCE), 0);
+	ck_assert_int_eq(stream_read(b, &c, 1, clock_deadline(TEST_PATIENCE)), -EPROTO);
+	send_key_updates(b, 2000); /* the other direction */
+	ck_assert_int_eq(stream_write_all(b, "x", 1, TEST_PATIENCE), 0);
+	ck_assert_int_eq(stream_peek(a, &c, 1, clock_deadline(TEST_PATIENCE)), -EPROTO);
+	wait_group_wait(&g, 0);
+	stream_close(&a);
+	stream_close(&b);
+	tls_free(&t);
+}
+
 static void tls_garbage_and_silence(void)
 {
 	struct tls_case t = tls_new(true);
@@ -760,6 +819,7 @@ static void (*const in_tasks[])(void) = {
 	sendfile_intact,    sendfile_too_short, both_families,    connect_fails,
 	shared_lookup,      accept_waits,       unix_sockets,     tls_verifies,
 	tls_full_duplex,    tls_writes_vectors, tls_cut_off,      tls_garbage_and_silence,
+	tls_empty_records,
 };
 
 START_TEST(test_in_task)

@@ -268,6 +268,7 @@ static void begin(struct conn *c)
 	c->broken = false;
 	c->ready = true;
 	c->heard = clock_mono();
+	db_conns_changed(c->db);
 	db_close_breaker(c->db);
 	notify_all(&c->db->changed);
 }
@@ -285,6 +286,7 @@ static void end(struct conn *c)
 	struct error e;
 	c->ready = false;
 	c->broken = true;
+	db_conns_changed(c->db);
 	pg_conn_error(c->pg.conn, "connection lost", &e);
 	if (c->pg.fd)
 		rt_fd_release(&c->pg.fd); /* ends the flusher */

@@ -4,10 +4,11 @@
  *
  * The breaker opens after a number of failures in a row: connections refused or
  * lost, answers that did not come in time, errors that are the server's own
- * fault (see sqlstate.c). While it is open calls fail at once. It closes when a
- * probe was answered: SELECT 1 on each new connection, or, when the connections
- * are alive but statements fail, on a live one after the open time. Requests are
- * never the probe.
+ * fault (see sqlstate.c); and when there has been no connection for half of the
+ * time that a call may take, because an attempt to connect may hang. While it is open calls fail at
+ * once. It closes when a probe was answered: SELECT 1 on each new connection, or, when the
+ * connections are alive but statements fail, on a live one after the open time. Requests are never
+ * the probe.
  *
  * libpq sends after each statement (PQpipelineSync flushes); statements of one
  * turn of the loop cannot share a system call.
@@ -76,9 +77,26 @@ void db_close_breaker(struct db *d)
 	notify_all(&d->changed);
 }
 
+void db_conns_changed(struct db *d)
+{
+	bool any = false;
+	for (size_t i = 0; i < d->n_conns; i++)
+		any = any || d->conns[i].ready;
+	if (any)
+		d->lost = CLOCK_NEVER;
+	else if (d->lost == CLOCK_NEVER)
+		d->lost = clock_mono();
+}
+
+/* When calls stop waiting for a connection; CLOCK_NEVER while there is one. */
+static int64_t deserted_at(const struct db *d)
+{
+	return d->lost == CLOCK_NEVER ? CLOCK_NEVER : d->lost + d->timeout_us / 2;
+}
+
 bool db_is_healthy(const struct db *d)
 {
-	return !d->open;
+	return !d->open && clock_mono() < deserted_at(d);
 }
 
 /* --- life ------------------------------------------------------------------- */
@@ -105,6 +123,7 @@ struct db *db_new(const struct db_options *o)
 	struct db *d = MEM_NEW(struct db);
 	d->conninfo = strdup(o->conninfo);
 	d->timeout_us = o->timeout_us ? o->timeout_us : TIMEOUT_DEFAULT;
+	d->lost = clock_mono();
 	d->open_timeout_us = o->open_timeout_us ? o->open_timeout_us : OPEN_TIMEOUT_DEFAULT;
 	d->failure_threshold = o->failure_threshold ? o->failure_threshold : THRESHOLD_DEFAULT;
 	d->settings = session_settings(d->timeout_us);
@@ -169,21 +188,31 @@ static struct conn *least_busy(struct db *d)
 	return best;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* patient: neither the breaker nor a long time without a connection is a reason
+ * to give up before the deadline. */
 static enum err find_conn(struct db *d, int64_t deadline, bool patient, struct conn **out,
                           struct error *e)
 {
 	for (;;) {
+		int64_t until = patient ? deadline : earlier(deadline, deserted_at(d));
 		if (d->closing)
 			return err_set(e, ERR_UNAVAILABLE, "database: shutting down");
+		if (!d->open && !patient && clock_mono() >= deserted_at(d))
+			open_breaker(d, "no connection");
 		if (d->open && !patient)
 			return err_set(e, ERR_UNAVAILABLE, "database: unavailable");
 		*out = least_busy(d);
 		if (*out && !d->open)
 			return ERR_OK;
-		int r = notify_wait(&d->changed, deadline);
+		int r = notify_wait(&d->changed, until);
 		if (r == -ECANCELED)
 			return err_set(e, ERR_CANCELED, "cancelled");
-		if (r == -ETIMEDOUT)
+		if (r == -ETIMEDOUT && until == deadline)
 			return err_set(e, ERR_UNAVAILABLE, "database: no connection in time");
 	}
 }

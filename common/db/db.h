@@ -39,7 +39,8 @@ void db_free(struct db **d);
 
 /* Parks until one connection works, or the deadline. */
 enum err db_wait_ready(struct db *d, int64_t deadline, struct error *e);
-/* False while the breaker is not closed: "degraded". */
+/* False while the breaker is not closed, or calls would not get a connection in
+ * time: "degraded". */
 bool db_is_healthy(const struct db *d);
 
 /* A parameter: text form, NULL when p is NULL. Bytea goes as "\\x..." text. */

@@ -128,6 +128,7 @@ struct db {
 	size_t users; /* calls under way */
 	struct notify unused;
 
+	int64_t lost; /* since when no connection is ready; CLOCK_NEVER: one is */
 	int failures; /* in a row */
 	bool open;    /* the breaker */
 	int64_t open_since;
@@ -137,5 +138,6 @@ struct db {
 void db_failed(struct db *d, const char *error); /* one failure for the breaker */
 void db_succeeded(struct db *d);                 /* a statement was answered */
 void db_close_breaker(struct db *d);             /* a probe was answered */
+void db_conns_changed(struct db *d);             /* one is ready now, or is not any more */
 
 #endif

@@ -3,6 +3,8 @@
  * The pool against a real server: answers, errors, cancellation, time-outs, lost
  * connections, a server that goes away and comes back.
  */
+#include <arpa/inet.h>
+
 #include "base/clock.h"
 #include "db/db_private.h"
 #include "pg_fixture.h"
@@ -431,6 +433,37 @@ START_TEST(test_nobody_there)
 }
 END_TEST
 
+/* An attempt to connect hangs: one call finds that out, those after it fail at
+ * once. */
+static void nobody_answers(const char *conninfo)
+{
+	struct db_options o = {.conninfo = conninfo, .timeout_us = CLOCK_SEC};
+	struct db *d = db_new(&o);
+	int rows;
+	int64_t t = clock_mono();
+	ck_assert(db_is_healthy(d));
+	ck_assert_int_eq(find(d, "k", &rows), ERR_UNAVAILABLE);
+	ck_assert(!db_is_healthy(d));
+	ck_assert_int_eq(find(d, "k", &rows), ERR_UNAVAILABLE);
+	ck_assert(clock_mono() - t < 900 * CLOCK_MS);
+	db_free(&d);
+}
+
+START_TEST(test_nobody_answers)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, n), 0);
+	ck_assert_int_eq(listen(fd, 10), 0);
+	getsockname(fd, (struct sockaddr *)&a, &n);
+	pg_in_task(nobody_answers, pg_print("host=127.0.0.1 port=%d dbname=x user=x "
+	                                    "sslmode=disable connect_timeout=2",
+	                                    ntohs(a.sin_port)));
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("pool");
@@ -450,5 +483,6 @@ int main(void)
 	tcase_add_test(t, test_forgotten_statement);
 	tcase_add_test(t, test_freed_in_use);
 	tcase_add_test(t, test_nobody_there);
+	tcase_add_test(t, test_nobody_answers);
 	return run_tests("db_pool", t);
 }

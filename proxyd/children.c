@@ -95,22 +95,37 @@ static void put_down(struct process *p)
 	kill(p->pid, SIGKILL);
 }
 
-/* Rather than not starting one, the child that has been leaving longest goes. */
-static void kill_oldest_leaver(struct children *k)
+/* Rather than not starting one, the child that has been leaving longest goes.
+ * False: there is none. */
+static bool kill_oldest_leaver(struct children *k)
 {
 	struct process *oldest = NULL;
 
 	for (int i = 0; i < k->board->n_children; i++) {
 		struct process *p = &k->process[i];
 
-		if (p->pid && p->leaving && (!oldest || p->started < oldest->started))
+		if (p->pid && p->leaving && !p->killed && (!oldest || p->started < oldest->started))
 			oldest = p;
 	}
 	if (!oldest)
-		return;
+		return false;
 	log_warn("runtime", "child of an earlier configuration killed to make room",
 	         LOG_INT("child", oldest->pid));
 	put_down(oldest);
+	return true;
+}
+
+bool children_make_room(struct children *k)
+{
+	int missing = k->seats, dying = 0;
+
+	for (int i = 0; i < k->board->n_children; i++) {
+		missing -= k->process[i].pid == 0;
+		dying += k->process[i].pid && k->process[i].killed;
+	}
+	while (dying < missing && kill_oldest_leaver(k))
+		dying++;
+	return missing <= 0;
 }
 
 static int free_entry(struct children *k)

@@ -21,6 +21,9 @@ struct children;
 struct children *children_new(struct board *b, const struct listeners *l);
 void children_free(struct children **k);
 
+/* Whether there is room for a generation. If not, those that have been leaving
+ * longest are killed, as many as are in the way: ask again when they have ended. */
+bool children_make_room(struct children *k);
 /* Starts one child per seat with that configuration, which must live until none
  * of them does. False: a process could not be made; children_discard() then. */
 bool children_start(struct children *k, const struct config *c);

@@ -286,7 +286,13 @@ static void begin(struct supervisor *s)
 	s->board->reload_started = clock_wall();
 	s->board->reload = RELOAD_RUNNING;
 	s->board->start_error[0] = '\0';
-	if (!load(s))
+	if (load(s))
+		s->reload.step = RELOAD_STEP_ROOM;
+}
+
+static void start(struct supervisor *s)
+{
+	if (!children_make_room(s->children))
 		return;
 	s->reload.step = RELOAD_STEP_START;
 	if (!children_start(s->children, s->reload.next->config)) {
@@ -360,6 +366,8 @@ void reload_tick(struct supervisor *s)
 		s->reload.again = false;
 		begin(s);
 	}
+	if (s->reload.step == RELOAD_STEP_ROOM)
+		start(s);
 	if (s->reload.step == RELOAD_STEP_START)
 		check_start(s);
 	if (s->reload.step == RELOAD_STEP_QUOTA)

@@ -38,7 +38,12 @@ enum supervisor_phase {
 	PHASE_DONE,
 };
 
-enum reload_step { RELOAD_STEP_NONE, RELOAD_STEP_START, RELOAD_STEP_QUOTA };
+enum reload_step {
+	RELOAD_STEP_NONE,
+	RELOAD_STEP_ROOM, /* children that have been leaving for long are being killed */
+	RELOAD_STEP_START,
+	RELOAD_STEP_QUOTA,
+};
 
 struct supervisor {
 	const struct daemon_options *options;

@@ -96,13 +96,35 @@ def test_what_needs_a_restart_is_named(orchestrator):
     assert [line["field"] for line in lines] == ["server.listen_addr"]
 
 
+def begin_upload(o, key):
+    """A PUT of 10 bytes whose last 5 are still to come."""
+    url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": key})
+    s = socket.create_connection(("127.0.0.1", o.port))
+    s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
+               "Content-Length: 10\r\n\r\n12345").encode())
+    until(lambda: any(c["requests"] and c["state"] == "serving"
+                      for c in o.status()["proxyd"]["children"]), what="it is in progress")
+    return s
+
+
+def test_reloads_under_long_requests(launch, directories):
+    """Four generations may live at once; the oldest gives way to the next one."""
+    o = launch(directories(1), processes=1, check=False)
+    uploads = []
+    for i in range(5):
+        uploads.append(begin_upload(o, f"slow{i}"))
+        assert "proxyd: reloaded" in o.adminctl("reload").stdout
+    for i, s in enumerate(uploads):
+        with s:
+            s.sendall(b"67890") if i > 1 else None
+            assert s.recv(1000)[:12] == (b"HTTP/1.1 200" if i > 1 else b"")
+    assert o.log_text("proxyd").count("killed to make room") == 2
+    o.s3().put_object(Bucket="photos", Key="k", Body=b"x")
+
+
 def test_requests_in_progress_finish_before_the_end(launch, directories):
     o = launch(directories(1), {"server": {"shutdown_delay": "1s"}}, check=False)
-    url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": "slow"})
-    with socket.create_connection(("127.0.0.1", o.port)) as s:
-        s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
-                   "Content-Length: 10\r\n\r\n12345").encode())
-        until(lambda: any(c["requests"] for c in o.status()["proxyd"]["children"]), what="it is in progress")
+    with begin_upload(o, "slow") as s:
         o.proxyd.send_signal(signal.SIGTERM)
         until(lambda: requests.get(o.endpoint + "/health/ready").status_code == 503,
               what="not ready any more")

@@ -11,10 +11,6 @@
 #include "config/config.h"
 #include "observe/metrics.h"
 
-/* One generation serves, one starts, and those of earlier reloads may still be
- * finishing long requests: that many times server.processes. */
-#define GENERATIONS 4
-
 #define LINE_SIZE ((size_t)64) /* of the cache: regions begin on their own */
 
 static size_t round_up(size_t n)
@@ -24,7 +20,7 @@ static size_t round_up(size_t n)
 
 static int children_for(const struct config *c)
 {
-	int n = GENERATIONS * c->server.processes;
+	int n = CONFIG_GENERATIONS * c->server.processes;
 
 	return n < BOARD_CHILDREN ? n : BOARD_CHILDREN;
 }

@@ -31,15 +31,9 @@
 
 static enum err start_embedded(const struct config *c, struct helper_report *r, struct error *e)
 {
-	pid_t pid = 0;
-	enum err rc;
-
 	if (c->database.driver != DRIVER_EMBEDDED)
 		return ERR_OK;
-	rc = embedded_start(c, &pid, e);
-	if (rc == ERR_OK)
-		r->postmaster = pid;
-	return rc;
+	return embedded_start(c, &r->stop, &r->postmaster, e);
 }
 
 static bool may_try_again(enum err rc)

@@ -22,7 +22,7 @@ enum helper_job {
 
 /* Shared memory between the helper and the supervisor. */
 struct helper_report {
-	_Atomic pid_t postmaster; /* of the embedded cluster, once it runs */
+	_Atomic pid_t postmaster; /* of the embedded cluster, once there is a process */
 	_Atomic bool stop;        /* the supervisor wants no more of it */
 	char error[240];          /* why it failed */
 };
@@ -42,7 +42,8 @@ bool helper_start(struct helper *h, enum helper_job job, const struct config *c,
 /* A process has ended; true when it was this one. *ok, or h->report->error. */
 bool helper_ended(struct helper *h, pid_t pid, int status, bool *ok);
 void helper_tick(struct helper *h);
-/* It ends at the next opportunity; not in the midst of starting a cluster. */
+/* It ends at the next opportunity; a cluster that it was starting is the
+ * supervisor's to stop. */
 void helper_stop(struct helper *h);
 
 #endif

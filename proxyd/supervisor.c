@@ -184,12 +184,12 @@ static void watch_postmaster(struct supervisor *s)
 
 static void postmaster_started(struct supervisor *s, bool ok)
 {
+	s->postmaster = s->helper.report->postmaster;
 	if (!ok) {
 		log_error("runtime", "embedded database cannot be restarted",
 		          LOG_STR("error", s->helper.report->error));
 		return;
 	}
-	s->postmaster = s->helper.report->postmaster;
 	log_info("runtime", "embedded database restarted", LOG_INT("postmaster", s->postmaster));
 }
 

@@ -27,6 +27,10 @@ struct config_tls {
 	bool min_1_3;
 };
 
+/* Configurations whose children may live at once: one serves, one starts, and those
+ * of earlier reloads may still be finishing long requests. */
+#define CONFIG_GENERATIONS 4
+
 struct config_server {
 	const char *listen_addr;
 	enum log_level log_level;

@@ -26,7 +26,6 @@
 #include "base/mem.h"
 #include "db_gen_queries.h"
 
-#define CONNECTIONS_DEFAULT  2
 #define TIMEOUT_DEFAULT      (10 * CLOCK_SEC)
 #define THRESHOLD_DEFAULT    3
 #define OPEN_TIMEOUT_DEFAULT (15 * CLOCK_SEC)
@@ -128,7 +127,7 @@ struct db *db_new(const struct db_options *o)
 	d->failure_threshold = o->failure_threshold ? o->failure_threshold : THRESHOLD_DEFAULT;
 	d->settings = session_settings(d->timeout_us);
 	semaphore_init(&d->connecting, 1);
-	d->n_conns = (size_t)(o->connections ? o->connections : CONNECTIONS_DEFAULT);
+	d->n_conns = (size_t)(o->connections ? o->connections : DB_CONNECTIONS);
 	d->conns = mem_alloc(d->n_conns * sizeof *d->conns);
 	for (size_t i = 0; i < d->n_conns; i++) {
 		struct conn *c = &d->conns[i];

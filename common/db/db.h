@@ -22,9 +22,12 @@
 struct db;
 struct db_result;
 
+/* Of the pool of one process. */
+#define DB_CONNECTIONS 2
+
 struct db_options {
 	const char *conninfo;    /* libpq keywords; db_conninfo() makes it */
-	int connections;         /* 0: 2 */
+	int connections;         /* 0: DB_CONNECTIONS */
 	int64_t timeout_us;      /* of one statement, 0: 10 s; then ERR_DB_UNCERTAIN for
 	                          * writes, ERR_UNAVAILABLE for reads */
 	int failure_threshold;   /* breaker; 0: 3 */

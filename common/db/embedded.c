@@ -40,6 +40,10 @@
 #define SOCKET_PATH_MAX   107 /* sun_path without its NUL, unix(7) */
 #define SOCKET_NAME       "/.s.PGSQL.5432"
 
+/* Beside those of proxyd's children: the pool of workerd, its listener and one for
+ * each job; migrations; people. */
+#define OTHER_CONNECTIONS 40
+
 struct cluster {
 	struct arena *a;
 	const char *path, *data, *run, *log;
@@ -218,9 +222,8 @@ static enum err describe(struct cluster *c, const struct config *config, struct 
 	c->data = arena_printf(c->a, "%s/data", c->path);
 	c->run = arena_printf(c->a, "%s/" EMBEDDED_SOCKET_DIR, c->path);
 	c->log = arena_printf(c->a, "%s/log", c->path);
-	/* Two pooled and a listening connection per process, two generations of
-	 * processes during a reload, and some for daemons and people. */
-	c->max_connections = 6 * config->server.processes + 40;
+	c->max_connections =
+		CONFIG_GENERATIONS * config->server.processes * DB_CONNECTIONS + OTHER_CONNECTIONS;
 	if (c->path[0] != '/')
 		return err_set(e, ERR_INVALID, "database.path: %s is not an absolute path",
 		               c->path);
@@ -407,10 +410,13 @@ static bool has_ended(pid_t pid)
 	return state == 'Z';
 }
 
-static enum err wait_ready(const struct cluster *c, pid_t pid, struct error *e)
+static enum err wait_ready(const struct cluster *c, pid_t pid, const _Atomic bool *stop,
+                           struct error *e)
 {
 	int64_t deadline = clock_deadline(START_TIMEOUT);
 	while (ping(c) != PQPING_OK) {
+		if (*stop)
+			return err_set(e, ERR_CANCELED, "told to stop");
 		if (has_ended(pid))
 			return err_set(e, ERR_IO, "PostgreSQL did not start, see %s/", c->log);
 		if (clock_mono() > deadline)
@@ -440,7 +446,8 @@ static enum err make_database(const struct cluster *c, struct error *e)
 	return rc;
 }
 
-static enum err start(struct cluster *c, pid_t *postmaster, struct error *e)
+static enum err start(struct cluster *c, const _Atomic bool *stop, _Atomic pid_t *postmaster,
+                      struct error *e)
 {
 	enum err r = make_folders(c, e);
 	if (r == ERR_OK)
@@ -454,22 +461,24 @@ static enum err start(struct cluster *c, pid_t *postmaster, struct error *e)
 		pid = spawn_server(c);
 	if (pid < 0)
 		return err_set(e, ERR_IO, "PostgreSQL cannot be started: %m");
-	r = wait_ready(c, pid, e);
+	*postmaster = pid;
+	r = wait_ready(c, pid, stop, e);
 	if (r == ERR_OK)
 		r = make_database(c, e);
-	if (r != ERR_OK)
+	if (r != ERR_OK && r != ERR_CANCELED) {
 		embedded_stop(pid);
-	else
-		*postmaster = pid;
+		*postmaster = 0;
+	}
 	return r;
 }
 
-enum err embedded_start(const struct config *config, pid_t *postmaster, struct error *e)
+enum err embedded_start(const struct config *config, const _Atomic bool *stop,
+                        _Atomic pid_t *postmaster, struct error *e)
 {
 	struct cluster c = {.a = arena_new()};
 	enum err r = describe(&c, config, e);
 	if (r == ERR_OK)
-		r = start(&c, postmaster, e);
+		r = start(&c, stop, postmaster, e);
 	arena_free(&c.a);
 	return r;
 }

@@ -14,6 +14,8 @@
 #ifndef DB_EMBEDDED_H
 #define DB_EMBEDDED_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include "base/err.h"
 
@@ -28,8 +30,11 @@ struct config;
 /* Makes the cluster if there is none, starts it, waits until it answers and
  * makes the database. A server that is running on this folder already (its
  * supervisor was killed) is taken over. *postmaster may or may not be a child of
- * the caller. */
-enum err embedded_start(const struct config *c, pid_t *postmaster, struct error *e);
+ * the caller; it is set as soon as there is a process, and 0 again when that has
+ * been stopped because of an error. Once *stop is set the wait ends with
+ * ERR_CANCELED, and the server is the caller's to stop. */
+enum err embedded_start(const struct config *c, const _Atomic bool *stop, _Atomic pid_t *postmaster,
+                        struct error *e);
 
 /* Fast shutdown (open transactions are rolled back); after 30 s an immediate
  * one, which the next start recovers from. Returns when it has ended, or after

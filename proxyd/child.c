@@ -211,10 +211,24 @@ static void child_task(void *arg)
 	rt_stop();
 }
 
-/* True when the supervisor lives and its death will reach us as a SIGTERM. */
+/* The supervisor was killed: nobody is left to end a child that hangs or takes too
+ * long, and a new supervisor may wait for its sockets. A handler, because it works
+ * although the loop may not; SA_RESETHAND lets the next SIGALRM kill. */
+static void on_orphaned(int signo)
+{
+	(void)signo;
+	alarm(CHILD_LEAVE_SECONDS);
+	kill(getpid(), SIGTERM); /* for signal_task() */
+}
+
+/* True when the supervisor lives and its death will be told. */
 static bool follow_supervisor(pid_t supervisor)
 {
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	const struct sigaction a = {.sa_handler = on_orphaned,
+	                            .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	sigaction(SIGALRM, &a, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGALRM);
 	return getppid() == supervisor;
 }
 

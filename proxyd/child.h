@@ -8,6 +8,10 @@
 
 #include <sys/types.h>
 
+/* For requests in progress when all children leave, in seconds. The supervisor kills
+ * those that take longer; one whose supervisor was killed ends itself. */
+#define CHILD_LEAVE_SECONDS 30
+
 struct board;
 struct config;
 struct listeners;

@@ -40,12 +40,15 @@ static enum err open_tcp(const char *address, int n, int *fds, struct error *e)
 static enum err open_control(struct listeners *l, struct error *e)
 {
 	int64_t deadline = clock_deadline(TAKEOVER_US);
+	pid_t holder;
 	enum err r;
 
 	while ((r = socket_listen_unix(l->control_path, CONTROL_MODE, &l->control, e)) ==
 	               ERR_CONFLICT &&
 	       clock_mono() < deadline)
 		pause_for(TAKEOVER_STEP);
+	if (r == ERR_CONFLICT && (holder = socket_unix_holder(l->control_path)) != 0)
+		return err_set(e, r, "%s: process %d has it open", l->control_path, (int)holder);
 	return r;
 }
 

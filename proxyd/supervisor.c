@@ -24,13 +24,14 @@
 #include "db/embedded.h"
 #include "observe/metrics.h"
 #include "proxyd/board.h"
+#include "proxyd/child.h"
 #include "proxyd/children.h"
 #include "proxyd/tls.h"
 
 #define TICK_MS       1000
 #define TICK_START_MS 20 /* while children start: how soon it is noticed that they serve */
 
-#define LEAVE_LIMIT (30 * CLOCK_SEC) /* for requests in progress when the daemon stops */
+#define LEAVE_LIMIT (CHILD_LEAVE_SECONDS * CLOCK_SEC)
 
 #define POSTMASTER_BACKOFF_MIN (1 * CLOCK_SEC)
 #define POSTMASTER_BACKOFF_MAX (30 * CLOCK_SEC)

@@ -21,6 +21,10 @@ enum err socket_listen_tcp(const char *address, int n, int *fds, struct error *e
  * answers is removed first; one that is alive gives ERR_CONFLICT. */
 enum err socket_listen_unix(const char *path, mode_t mode, int *fd, struct error *e);
 
+/* A process that has the Unix socket open that listens at that path, or 0. Looks
+ * through /proc: for an error message. */
+pid_t socket_unix_holder(const char *path);
+
 /* The uid of the peer of a Unix socket. */
 bool socket_peer_uid(int fd, uid_t *uid);
 

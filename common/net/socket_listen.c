@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +21,8 @@
 #include "net/socket.h"
 
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn, 4096 by default */
+
+#define LISTENS 0x10000 /* a listener, in /proc/net/unix (linux/net.h) */
 
 struct place {
 	struct sockaddr_storage ss;
@@ -202,6 +206,44 @@ static enum err clear_path(const struct sockaddr_un *sun, struct error *e)
 	if (!is_dead_socket(sun))
 		return err_set(e, ERR_CONFLICT, "%s: somebody answers there", sun->sun_path);
 	return unlink(sun->sun_path) < 0 ? fail(e, sun->sun_path, errno) : ERR_OK;
+}
+
+/* The socket's inode, 0: nobody listens there. Columns: proc(5), /proc/net/unix. */
+static unsigned long find_listener(const char *path)
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	char line[256], name[sizeof((struct sockaddr_un *)0)->sun_path + 1];
+	unsigned long inode, found = 0;
+	unsigned flags;
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %108[^\n]", &flags, &inode, name) ==
+		            3 &&
+		    (flags & LISTENS) && strcmp(name, path) == 0)
+			found = inode;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+pid_t socket_unix_holder(const char *path)
+{
+	unsigned long inode = find_listener(path);
+	char want[32], link[32];
+	glob_t g = {0};
+	pid_t pid = 0;
+
+	snprintf(want, sizeof want, "socket:[%lu]", inode);
+	if (inode)
+		glob("/proc/[0-9]*/fd/[0-9]*", GLOB_NOSORT, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc && !pid; i++) {
+		ssize_t n = readlink(g.gl_pathv[i], link, sizeof link);
+
+		if (n > 0 && str_eq(str_n(link, (size_t)n), str_of(want)))
+			pid = (pid_t)strtol(g.gl_pathv[i] + strlen("/proc/"), NULL, 10);
+	}
+	globfree(&g);
+	return pid;
 }
 
 enum err socket_listen_unix(const char *path, mode_t mode, int *fd, struct error *e)

@@ -122,6 +122,25 @@ def test_reloads_under_long_requests(launch, directories):
     o.s3().put_object(Bucket="photos", Key="k", Body=b"x")
 
 
+def test_children_of_a_killed_supervisor(launch, directories):
+    o = launch(directories(1), check=False)
+    with begin_upload(o, "slow") as s:
+        busy, = (c["pid"] for c in o.status()["proxyd"]["children"] if c["requests"])
+        stopped, = set(o.children()) - {busy}
+        os.kill(stopped, signal.SIGSTOP)
+        o.kill("proxyd")
+        killed = time.monotonic()
+        done = run(f"{BUILD}/proxyd", "-config", o.config_file)
+        assert done.returncode == 1
+        assert f"proxyd.sock: process {stopped} has it open" in done.stdout
+        os.kill(stopped, signal.SIGKILL)
+        o.start_proxyd()  # beside the one that is leaving
+        assert os.path.exists(f"/proc/{busy}")
+        s.settimeout(60)
+        assert s.recv(1000) == b""
+        assert 25 < time.monotonic() - killed < 45
+
+
 def test_requests_in_progress_finish_before_the_end(launch, directories):
     o = launch(directories(1), {"server": {"shutdown_delay": "1s"}}, check=False)
     with begin_upload(o, "slow") as s:

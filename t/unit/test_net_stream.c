@@ -538,6 +538,7 @@ static void unix_sockets(void)
 	ck_assert_int_eq(socket_listen_unix(path, 0600, &fd2, &error), ERR_CONFLICT);
 
 	ck_assert_ok(socket_connect_unix(path, clock_deadline(TEST_PATIENCE), &a, &error));
+	ck_assert_int_eq(socket_unix_holder(path), getpid());
 	f = rt_fd_new(fd);
 	/* The probe of the second listener is in the queue too. */
 	ck_assert_ok(socket_accept(f, clock_deadline(TEST_PATIENCE), &client, &error));
@@ -556,6 +557,7 @@ static void unix_sockets(void)
 	                 ERR_IO);
 	ck_assert_ok(socket_listen_unix(path, 0660, &fd, &error));
 	close(fd);
+	ck_assert_int_eq(socket_unix_holder(path), 0);
 	unlink(path);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	ck_assert_int_eq(socket_listen_unix(path, 0600, &fd, &error), ERR_CONFLICT);

@@ -26,6 +26,10 @@
  * byte is never taken for complete; a block makes no short packets. */
 #define HOLD_BACK (64 * 1024)
 
+/* A file up to this size is closed on the loop: freeing its pages and blocks takes
+ * about 0.5 ms, and 28 ms for each GiB. */
+#define CLOSE_MAX (16 * 1024 * 1024)
+
 struct spool {
 	struct spool_budget *budget;
 	uint64_t size; /* announced */
@@ -67,6 +71,11 @@ struct spool *spool_new(struct spool_budget *b, uint64_t size)
 	return s;
 }
 
+static void close_file(void *arg)
+{
+	close(*(int *)arg);
+}
+
 void spool_free(struct spool **sp)
 {
 	struct spool *s = *sp;
@@ -74,9 +83,9 @@ void spool_free(struct spool **sp)
 		return;
 	*sp = NULL;
 	s->budget->used -= s->charged;
-	if (s->fd >= 0)
-		close(s->fd);
 	free(s->memory);
+	if (s->fd >= 0 && (s->written <= CLOSE_MAX || task_offload(close_file, &s->fd) < 0))
+		close_file(&s->fd);
 	free(s);
 }
 

@@ -29,6 +29,7 @@ struct spool_budget {
 
 /* size is the announced number of bytes. */
 struct spool *spool_new(struct spool_budget *b, uint64_t size);
+/* May wait while a large file is closed. */
 void spool_free(struct spool **s);
 
 /* Where the next bytes may be written: *p is at least 1 byte, at most *n bytes

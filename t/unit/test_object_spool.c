@@ -91,14 +91,16 @@ static void round_trip(void *arg)
 		ck_assert_int_eq(last, 0);
 		body_close(&b);
 	}
+	uint64_t turns = rt_turns();
 	spool_free(&s);
+	ck_assert(size < 16 * MIB || rt_turns() > turns); /* closed beside the loop */
 	ck_assert_ptr_null(s);
 	ck_assert_uint_eq(budget.used, 0);
 }
 
 START_TEST(what_is_written_is_read_as_often_as_wanted)
 {
-	uint64_t sizes[] = {0, 1, 4096, 300000, 4 * MIB, 4 * MIB + 1, 9 * MIB};
+	uint64_t sizes[] = {0, 1, 4096, 300000, 4 * MIB, 4 * MIB + 1, 9 * MIB, 17 * MIB};
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 		run_in_task(round_trip, &sizes[i]);
 }

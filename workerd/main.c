@@ -82,19 +82,26 @@ static enum err bind_sockets(struct start *s, struct error *e)
 	return r;
 }
 
-/* True when the daemon is to end instead of waiting on. */
-static bool is_interrupted(const struct start *s, int wait_ms)
+/* True when the daemon is to end instead of waiting on. A reload is remembered. */
+static bool is_interrupted(struct start *s, int wait_ms)
 {
 	struct pollfd p = {.fd = s->signals, .events = POLLIN};
 	struct signalfd_siginfo info;
 
-	if (poll(&p, 1, wait_ms) <= 0 || read(s->signals, &info, sizeof info) < 0)
-		return false;
-	return info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+	poll(&p, 1, wait_ms);
+	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			return true;
+		if (info.ssi_signo == SIGHUP)
+			worker_want_reload(&s->worker);
+		else
+			daemon_log_reopen();
+	}
+	return false;
 }
 
 /* Waits for the database and brings its schema up to date. */
-static enum err prepare_database(const struct start *s, bool *interrupted, struct error *e)
+static enum err prepare_database(struct start *s, bool *interrupted, struct error *e)
 {
 	const struct config *c = s->worker.first;
 	int64_t wait = s->options.wait_db;

@@ -215,6 +215,27 @@ def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     assert not [line for line in o.log_lines("workerd") if line["msg"] == "pass failed"]
 
 
+def test_signals_while_the_database_is_awaited(own_postgres, launch, workdir):
+    o = launch(workerd=False, check=False, postgres=own_postgres)
+    own_postgres.stop()
+    log = f"{workdir}/log"
+    o.workerd = subprocess.Popen([f"{BUILD}/workerd", "-config", o.config_file, "--log-file", log,
+                                  "--wait-db", "60"])
+
+    def takes_signals():
+        status = open(f"/proc/{o.workerd.pid}/status").read()
+        return int(status.split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGHUP - 1
+
+    until(takes_signals, 10)
+    os.rename(log, f"{log}.1")
+    o.workerd.send_signal(signal.SIGUSR1)
+    until(lambda: os.path.exists(log), 5, "a new log file")
+    o.workerd.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    own_postgres.start()
+    until(lambda: "Configuration reload complete" in open(log).read(), 20, "the reload")
+
+
 def test_reload(orchestrator, workdir):
     o = orchestrator
     pid = o.status()["workerd"]["pid"]

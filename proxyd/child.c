@@ -53,7 +53,7 @@ struct child {
 	struct notify wake; /* leaving was set */
 	bool leaving;
 	int status;
-	char instance[128];
+	char instance[DAEMON_INSTANCE_SIZE];
 	char host_id[2 * HOST_ID_BYTES + 1];
 };
 
@@ -113,13 +113,11 @@ static struct db *open_db(const struct config *c)
 
 static void name_instance(struct child *c)
 {
-	char host[65] = "";
 	uint8_t random[HOST_ID_BYTES];
 
-	gethostname(host, sizeof host - 1);
+	daemon_instance(c->instance);
 	random_bytes(random, sizeof random);
 	hex_encode(random, sizeof random, c->host_id);
-	snprintf(c->instance, sizeof c->instance, "%s:%d:%.8s", host, (int)getpid(), c->host_id);
 }
 
 static enum err open_server(struct child *c, struct error *e)

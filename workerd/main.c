@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "ctl/daemon.h"
@@ -50,17 +49,6 @@ struct start {
 static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0};
 
 /* --- before the loop ----------------------------------------------------- */
-
-static void make_instance(struct worker *w)
-{
-	char host[64] = "localhost", tag[9];
-	uint8_t bytes[4];
-
-	gethostname(host, sizeof host - 1);
-	random_bytes(bytes, sizeof bytes);
-	hex_encode(bytes, sizeof bytes, tag);
-	snprintf(w->instance, sizeof w->instance, "%s:%d:%s", host, (int)getpid(), tag);
-}
 
 static enum err bind_sockets(struct start *s, struct error *e)
 {
@@ -288,7 +276,7 @@ static int start(struct start *s)
 	w->conninfo = db_conninfo(arena, w->first);
 	w->started = clock_wall();
 	w->generation = 1;
-	make_instance(w);
+	daemon_instance(w->instance);
 	daemon_raise_limits();
 	if (bind_sockets(s, &e) != ERR_OK) {
 		status = daemon_fail(&s->options, "start failed", &e);

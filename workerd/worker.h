@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "ctl/daemon.h"
 #include "rt/sync.h"
 
 struct breaker;
@@ -46,9 +47,9 @@ struct worker {
 	struct config *first; /* as started with: what the database and listeners are */
 	const char *config_file;
 	char *conninfo;
-	char instance[128];  /* host:pid:random, in claims */
-	int64_t started;     /* wall clock */
-	uint64_t generation; /* successful loads, the first one included */
+	char instance[DAEMON_INSTANCE_SIZE]; /* in claims */
+	int64_t started;                     /* wall clock */
+	uint64_t generation;                 /* successful loads, the first one included */
 	struct db *db;
 	struct setup *setup; /* the current one */
 	struct scheduler *scheduler;

@@ -85,6 +85,10 @@ void daemon_pid_remove(void);
 /* Becomes that user, with its groups, for good. Without a name nothing changes,
  * but running as root is worth a warning. */
 enum err daemon_become(const char *user, struct error *e);
+/* The name under which a process owns what it claims in the database:
+ * host:pid:random, never the same twice. */
+#define DAEMON_INSTANCE_SIZE 96 /* HOST_NAME_MAX is 64 */
+void daemon_instance(char name[DAEMON_INSTANCE_SIZE]);
 /* As many open files as the hard limit allows. */
 void daemon_raise_limits(void);
 

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec.h"
+
 static struct {
 	char *path;
 	int fd;
@@ -157,6 +159,18 @@ enum err daemon_become(const char *user, struct error *e)
 	if (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
 		return err_set(e, ERR_DENIED, "become user %s: %s", user, strerror(errno));
 	return ERR_OK;
+}
+
+void daemon_instance(char name[DAEMON_INSTANCE_SIZE])
+{
+	char host[65] = "", tag[9];
+	uint8_t random[4];
+
+	if (gethostname(host, sizeof host - 1) < 0 || !host[0])
+		snprintf(host, sizeof host, "localhost");
+	random_bytes(random, sizeof random);
+	hex_encode(random, sizeof random, tag);
+	snprintf(name, DAEMON_INSTANCE_SIZE, "%s:%d:%s", host, (int)getpid(), tag);
 }
 
 void daemon_raise_limits(void)

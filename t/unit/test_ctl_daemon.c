@@ -282,6 +282,18 @@ START_TEST(run_dir_is_made_once)
 }
 END_TEST
 
+START_TEST(instances_differ)
+{
+	char a[DAEMON_INSTANCE_SIZE], b[DAEMON_INSTANCE_SIZE], pid[32];
+
+	daemon_instance(a);
+	daemon_instance(b);
+	snprintf(pid, sizeof pid, ":%d:", (int)getpid());
+	ck_assert_ptr_nonnull(strstr(a, pid));
+	ck_assert_str_ne(a, b);
+}
+END_TEST
+
 START_TEST(unknown_user_is_an_error)
 {
 	struct error e;
@@ -524,7 +536,7 @@ int main(void)
 	                         pid_file_of_a_living_daemon_is_refused,
 	                         pid_file_of_a_killed_daemon_is_stale,
 	                         children_do_not_hold_the_pid_file, pid_file_that_cannot_be_made,
-	                         run_dir_is_made_once, unknown_user_is_an_error,
+	                         run_dir_is_made_once, instances_differ, unknown_user_is_an_error,
 	                         another_user_is_for_good));
 	suite_add_tcase(s, TESTS("process", detached_daemon_is_up_when_its_starter_returns,
 	                         detached_daemon_that_fails_is_1, log_file_is_reopened,

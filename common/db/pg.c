@@ -6,11 +6,14 @@
  * before libpq closes it.
  *
  * The complication: events are edge-triggered, but libpq reads as much as it
- * likes. So after each read the socket is asked whether there is more.
+ * likes. So after each read the socket is asked whether there is more, and TLS too:
+ * of a record that libpq had no room for it keeps the rest, decrypted, which the
+ * socket knows nothing of.
  */
 #include "db/db_private.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <string.h>
 #include "base/clock.h"
@@ -85,15 +88,21 @@ void pg_close(struct pg *p)
 	*p = (struct pg){0};
 }
 
+static bool has_more(const struct pg *p)
+{
+	struct pollfd arrived = {.fd = rt_fd_get(p->fd), .events = POLLIN};
+	const SSL *ssl = PQsslStruct(p->conn, "OpenSSL");
+	return (ssl && SSL_pending(ssl) > 0) || poll(&arrived, 1, 0) > 0;
+}
+
 bool pg_receive(struct pg *p, void (*handle)(void *arg), void *arg)
 {
-	struct pollfd more = {.fd = rt_fd_get(p->fd), .events = POLLIN};
 	do {
 		bool alive = PQconsumeInput(p->conn);
 		handle(arg); /* also what came with the end of the connection */
 		if (!alive)
 			return false;
-	} while (poll(&more, 1, 0) > 0);
+	} while (has_more(p));
 	return true;
 }
 

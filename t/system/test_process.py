@@ -252,6 +252,21 @@ def test_health_is_degraded_without_the_database(own_postgres, launch, directori
           what="writes succeed again")
 
 
+def test_a_database_over_tls(own_postgres, launch, directories, monkeypatch):
+    monkeypatch.setenv("PGSSLROOTCERT", own_postgres.serve_tls())
+    o = launch(directories(1), {"database": {"host": "localhost", "port": own_postgres.port,
+                                             "ssl_mode": "verify-full"}}, postgres=own_postgres)
+    assert o.sql("SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+                 " WHERE datname = %s AND ssl", o.database)[0][0] >= 4
+    s3 = o.s3()
+    keys = [f"{i:03}" + "k" * 900 for i in range(60)]  # a page that is many TLS records
+    for key in keys:
+        s3.put_object(Bucket="photos", Key=key, Body=b"x")
+    for _ in range(5):
+        page = s3.list_objects_v2(Bucket="photos")
+        assert [k["Key"] for k in page["Contents"]] == keys
+
+
 def _succeeds(call, **arguments):
     try:
         call(**arguments)

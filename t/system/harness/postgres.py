@@ -10,7 +10,7 @@ import tempfile
 
 import psycopg2
 
-from .wait import until
+from .wait import free_ports, until
 
 
 def _bindir():
@@ -29,6 +29,7 @@ class Postgres:
         self.bin = _bindir()
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self.process = None
+        self.port = 5432
         if os.geteuid() == 0:
             shutil.chown(self.dir, self.user)
         os.chmod(self.dir, 0o755)
@@ -72,7 +73,8 @@ log_min_messages = warning
             return False
 
     def connect(self, database):
-        connection = psycopg2.connect(host=self.dir, user="s3o", dbname=database)
+        connection = psycopg2.connect(host=self.dir, port=self.port, user="s3o",
+                                      dbname=database)
         connection.autocommit = True
         return connection
 
@@ -92,12 +94,30 @@ log_min_messages = warning
         """Crash: no shutdown, no checkpoint. Its processes notice and die."""
         self._end(signal.SIGKILL)
 
+    def serve_tls(self):
+        """Restarts it with a TCP port on localhost that speaks TLS. Returns the file of
+        its certificate, which is its own authority."""
+        self.stop()
+        self.port, = free_ports(1)
+        certificate, key = self.dir + "/data/server.crt", self.dir + "/data/server.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                        key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
+        if os.geteuid() == 0:
+            shutil.chown(certificate, self.user)
+            shutil.chown(key, self.user)
+        with open(self.dir + "/data/postgresql.conf", "a") as f:
+            f.write(f"listen_addresses = 'localhost'\nport = {self.port}\nssl = on\n")
+        self.start()
+        return shutil.copy(certificate, self.dir + "/authority.crt")
+
     def _end(self, how):
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(30)
         self.process = None
-        socket = self.dir + "/.s.PGSQL.5432"
+        socket = f"{self.dir}/.s.PGSQL.{self.port}"
         if how == signal.SIGKILL:
             until(lambda: not self._backends_left(), what="PostgreSQL's processes are gone")
             for leftover in (socket, socket + ".lock"):

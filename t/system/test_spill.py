@@ -3,6 +3,10 @@
 import os
 import signal
 import socket
+import subprocess
+
+import pytest
+from botocore.exceptions import ClientError
 
 from harness.wait import until
 
@@ -56,3 +60,35 @@ def test_large_bodies_wait_in_unnamed_files(launch, directories, workdir, monkey
             os.kill(pid, signal.SIGKILL)
         until(lambda: not spilled(o, folder), 20)
     assert os.listdir(folder) == []
+
+
+@pytest.fixture
+def small_disk(workdir):
+    """A file system of 4 MiB."""
+    folder = f"{workdir}/disk"
+    os.makedirs(folder)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=1777", "none", folder],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_for_bodies(small_disk, launch, directories):
+    o = launch(directories(1), {"server": {"spill_dir": small_disk},
+                                "write_path": {"spill_threshold": "1MiB"}})
+    s3, children = o.s3(retries={"max_attempts": 0}), o.children()
+
+    def put(key, size):
+        return s3.put_object(Bucket="photos", Key=key, Body=b"x" * size)
+
+    for _ in range(3):
+        with pytest.raises(ClientError) as refused:
+            put("large", 8 * MIB)
+        assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
+        put("small", MIB // 2)
+    until(lambda: not spilled(o, small_disk), 10, "the files are gone")
+    assert os.listdir(small_disk) == []
+    put("fits", 3 * MIB)
+    assert [k["Key"] for k in s3.list_objects_v2(Bucket="photos")["Contents"]] == ["fits", "small"]
+    assert o.children() == children

@@ -192,6 +192,54 @@ def test_one_daemon_at_a_time_and_another_takes_over(orchestrator, workdir):
     orchestrator.start_workerd()
 
 
+def test_one_that_was_stopped_comes_back_too_late(launch, workdir):
+    """Another has done its work meanwhile: nothing is lost, nothing is counted twice."""
+    o = launch(workerd=False)
+    second = Orchestrator(f"{workdir}/second", o.postgres, o.backends,
+                          {"cleanup_queue": {"claim_grace_period": "1s"}}, database=o.database)
+    s3 = o.s3()
+    for key in ("kept", *"abcde"):
+        s3.put_object(Bucket="photos", Key=key, Body=b"x" * 1000)
+    for key in "abcde":
+        s3.delete_object(Bucket="photos", Key=key)
+    lock = o.postgres.connect(o.database)
+    lock.autocommit = False
+    lock.cursor().execute("SELECT FROM backend_quota_slots FOR UPDATE")
+    try:
+        o.start_workerd()
+        until(lambda: files(o) == 1, 10, "it has deleted, and not yet said so")
+        o.workerd.send_signal(signal.SIGSTOP)
+        assert rows(o, "count(claimed_by)") == [(5,)]
+        o.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+              " AND pid <> pg_backend_pid() AND pid <> %s", o.database, lock.info.backend_pid)
+        lock.rollback()
+        second.start_workerd()
+
+        def taken_over():
+            wake(o)
+            return not rows(o, "*")
+        until(taken_over, 20, "the other takes over", every=0.5)
+        assert len(events(second, "cleanup_queue.claim_recovered")) == 5
+        o.workerd.send_signal(signal.SIGCONT)
+        second.stop()
+    finally:
+        lock.close()
+        second.kill_everything()
+    until(lambda: requests.get(f"http://127.0.0.1:{o.worker_port}/health").json() ==
+          {"status": "ok"}, 30)
+    o.check()
+    until(lambda: _deleted(s3, "kept"), 30, "proxyd is back")
+    until(lambda: files(o) == 0, 10, "it works again")
+    assert events(o, "cleanup_queue.exhausted_to_dlq") == []
+
+
+def _deleted(s3, key):
+    try:
+        return s3.delete_object(Bucket="photos", Key=key)
+    except Exception:  # noqa: BLE001 not back yet
+        return None
+
+
 def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     o = launch(postgres=own_postgres)
     health = f"http://127.0.0.1:{o.worker_port}/health"
@@ -203,13 +251,7 @@ def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     names = [w["name"] for w in json.loads(o.adminctl("workers", "--json").stdout)["workers"]]
     assert names == ["cleanup_queue", "pending_reaper"]
     own_postgres.start()
-
-    def deleted():
-        try:
-            return s3.delete_object(Bucket="photos", Key="k")
-        except Exception:  # noqa: BLE001 not back yet
-            return None
-    until(deleted, 60, "proxyd is back")
+    until(lambda: _deleted(s3, "k"), 60, "proxyd is back")
     until(lambda: files(o) == 0, 30, "workerd is back")
     until(lambda: requests.get(health, timeout=5).json() == {"status": "ok"}, 30)
     assert not [line for line in o.log_lines("workerd") if line["msg"] == "pass failed"]

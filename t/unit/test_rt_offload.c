@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Offloading: results, parallelism and its bound, cancellation, signals, fork().
+ * Offloading: results, parallelism and its bound, cancellation, signals, fork(),
+ * and lanes whose calls do not return.
  */
 #include <check.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "rt/offload.h"
 #include "rt/sync.h"
 #include "rt/task.h"
 #include "t/unit/run.h"
@@ -139,6 +141,112 @@ START_TEST(cancellation_waits_for_the_thread)
 }
 END_TEST
 
+#define PLACES   3
+#define PATIENCE (100 * CLOCK_MS)
+
+static struct offload_lane *lane;
+static atomic_int released;
+
+static void release(void *arg)
+{
+	sem_t *memory = arg;
+
+	sem_destroy(memory);
+	free(memory);
+	atomic_fetch_add(&released, 1);
+}
+
+/* Its memory is its own: the task that waited for it may have left. */
+static void hang(void *arg)
+{
+	sem_t *memory = arg;
+
+	ck_assert_int_eq(sem_init(memory, 0, 7), 0);
+	atomic_fetch_add(&inside, 1);
+	sem_wait(&may_go);
+	ck_assert_int_eq(sem_trywait(memory), 0);
+	atomic_fetch_sub(&inside, 1);
+}
+
+static void run_and_give_up(void *arg)
+{
+	sem_t *memory = malloc(sizeof(*memory));
+	int64_t start = clock_mono();
+	int r = offload_run(lane, hang, memory, release);
+
+	ck_assert_int_eq(r, (int)(intptr_t)arg);
+	ck_assert_int_ge(clock_mono() - start, PATIENCE - 20 * CLOCK_MS);
+	ck_assert_int_lt(clock_mono() - start, 20 * PATIENCE);
+	if (r == -EBUSY) /* never begun */
+		free(memory);
+}
+
+static void run_later(void *arg)
+{
+	atomic_store((atomic_int *)arg, 1);
+}
+
+static void hanging(void *arg)
+{
+	struct wait_group g = {0};
+	atomic_int later = 0;
+	int v = 9;
+
+	(void)arg;
+	lane = offload_lane_new(PLACES, PATIENCE);
+	for (intptr_t i = 0; i < PLACES; i++)
+		wait_group_spawn(&g, "hang", run_and_give_up, (void *)(intptr_t)-ETIMEDOUT, NULL);
+	task_yield();
+	for (int i = 0; i < 10; i++)
+		wait_group_spawn(&g, "hang", run_and_give_up, (void *)(intptr_t)-EBUSY, NULL);
+	wait_group_wait(&g, 0);
+	ck_assert_int_eq(atomic_load(&inside), PLACES);
+	for (int i = 0; i < 50; i++) /* others have threads left */
+		wait_group_spawn(&g, "square", offload_square, (void *)7, NULL);
+	wait_group_wait(&g, 0);
+	offload_later(lane, run_later, &later);
+	task_sleep(10 * CLOCK_MS);
+	ck_assert_int_eq(atomic_load(&later), 0);
+
+	for (int i = 0; i < PLACES; i++)
+		sem_post(&may_go);
+	while (atomic_load(&later) == 0 || atomic_load(&released) < PLACES)
+		task_sleep(CLOCK_MS);
+	ck_assert_int_eq(offload_run(lane, square, &v, NULL), 0);
+	ck_assert_int_eq(v, 81);
+	offload_lane_free(&lane);
+}
+
+START_TEST(a_lane_that_hangs)
+{
+	task_offload_threads(1);
+	sem_init(&may_go, 0, 0);
+	run_one(hanging);
+	ck_assert_int_eq(atomic_load(&inside), 0);
+}
+END_TEST
+
+static void hang_at_the_end(void *arg)
+{
+	(void)arg;
+	lane = offload_lane_new(1, PATIENCE);
+	run_and_give_up((void *)(intptr_t)-ETIMEDOUT);
+	offload_lane_free(&lane);
+}
+
+/* Who hangs keeps nobody from leaving, and lets go when it comes back. */
+START_TEST(the_end_does_not_wait_for_what_hangs)
+{
+	sem_init(&may_go, 0, 0);
+	run_one(hang_at_the_end);
+	rt_deinit();
+	sem_post(&may_go);
+	while (atomic_load(&released) < 1)
+		usleep(1000);
+	exit(0); /* without a loop that teardown could end */
+}
+END_TEST
+
 static void check_mask(void *arg)
 {
 	sigset_t mask;
@@ -222,6 +330,8 @@ int main(void)
 	tcase_add_test(t, returns_results);
 	tcase_add_test(t, runs_in_parallel);
 	tcase_add_test(t, cancellation_waits_for_the_thread);
+	tcase_add_test(t, a_lane_that_hangs);
+	tcase_add_exit_test(t, the_end_does_not_wait_for_what_hangs, 0);
 	tcase_add_test(t, threads_block_signals);
 	tcase_add_test(t, works_after_fork);
 	tcase_add_test(t, works_after_deinit);

@@ -79,6 +79,42 @@ const struct store_space *store_space_hint(struct store *s, size_t *n)
 	return s->hint;
 }
 
+/* --- folders ---------------------------------------------------------------- */
+
+static enum err ask_for_folder(struct store *s, enum query q, const struct args *args,
+                               struct store_folder *out, struct error *e)
+{
+	struct db_result *res = NULL;
+	enum err r = db_exec(s->db, q, args->p, &res, e);
+	*out = (struct store_folder){0};
+	if (r == ERR_OK && db_rows(res) == 0)
+		r = err_set(e, ERR_NOT_FOUND, "the database does not know the backend yet");
+	if (r == ERR_OK) {
+		struct str id = db_str(res, 0, FOLDER_FOLDER_ID);
+		snprintf(out->id, sizeof out->id, "%.*s", STR_FMT(id));
+		out->copies = positive(db_i64(res, 0, FOLDER_COPIES));
+	}
+	db_result_free(&res);
+	return r;
+}
+
+enum err store_folder(struct store *s, const char *backend, struct store_folder *out,
+                      struct error *e)
+{
+	struct args args = {0};
+	arg_text(&args, backend);
+	return ask_for_folder(s, Q_FOLDER, &args, out, e);
+}
+
+enum err store_claim_folder(struct store *s, const char *backend, const char *id,
+                            struct store_folder *out, struct error *e)
+{
+	struct args args = {0};
+	arg_text(&args, backend);
+	arg_text(&args, id);
+	return ask_for_folder(s, Q_CLAIM_FOLDER, &args, out, e);
+}
+
 /* --- limits ----------------------------------------------------------------- */
 
 enum err store_sync_backends(const char *conninfo, const struct config *c, struct error *e)

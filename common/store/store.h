@@ -177,6 +177,20 @@ enum err store_space(struct store *s, struct arena *a, struct store_space **out,
  * array belongs to the store, valid until the caller waits. */
 const struct store_space *store_space_hint(struct store *s, size_t *n);
 
+/* Which folder a backend of type directory is. */
+#define STORE_FOLDER_ID_SIZE 64
+struct store_folder {
+	char id[STORE_FOLDER_ID_SIZE]; /* "": none is recorded */
+	uint64_t copies;               /* on that backend */
+};
+/* ERR_NOT_FOUND: the database does not know the backend (yet). */
+enum err store_folder(struct store *s, const char *backend, struct store_folder *out,
+                      struct error *e);
+/* Records an id unless there is one; *out is what is recorded now. ERR_NOT_FOUND as
+ * above. */
+enum err store_claim_folder(struct store *s, const char *backend, const char *id,
+                            struct store_folder *out, struct error *e);
+
 /* --- clean-up queue ------------------------------------------------------ */
 
 #define STORE_CLEANUP_ATTEMPTS 10

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- Quotas.
+-- Quotas, and which folders belong to the backends.
 
 -- name: space :read
 -- columns: backend bytes_limit used reserved orphaned copies draining
@@ -10,3 +10,14 @@ FROM backend_space ORDER BY backend_name;
 
 -- name: sync_backend
 SELECT s3o_sync_backend($1, $2);
+
+-- name: folder :read
+-- columns: folder_id copies
+SELECT folder_id, (SELECT sum(copies)::BIGINT FROM backend_quota_slots s
+                   WHERE s.backend_name = q.backend_name) AS copies
+FROM backend_quotas q WHERE backend_name = $1;
+
+-- name: claim_folder
+-- columns: folder_id copies
+UPDATE backend_quotas SET folder_id = COALESCE(folder_id, $2) WHERE backend_name = $1
+RETURNING folder_id, 0::BIGINT AS copies;

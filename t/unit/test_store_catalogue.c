@@ -421,6 +421,28 @@ static void hint_and_health(const char *conninfo)
 }
 TEST(hint_and_health)
 
+static void folders(const char *conninfo)
+{
+	struct sf f;
+	struct store_folder folder;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(store_folder(f.s, "none", &folder, &f.e), ERR_NOT_FOUND);
+	ck_assert_int_eq(store_claim_folder(f.s, "none", "x", &folder, &f.e), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
+	ck_assert_int_eq(store_folder(f.s, "a", &folder, &f.e), ERR_OK);
+	ck_assert_str_eq(folder.id, "");
+	ck_assert_uint_eq(folder.copies, 1);
+	ck_assert_int_eq(store_claim_folder(f.s, "a", "first", &folder, &f.e), ERR_OK);
+	ck_assert_str_eq(folder.id, "first");
+	ck_assert_int_eq(store_claim_folder(f.s, "a", "second", &folder, &f.e), ERR_OK);
+	ck_assert_str_eq(folder.id, "first");
+	sf_sync(conninfo);
+	ck_assert_int_eq(store_folder(f.s, "a", &folder, &f.e), ERR_OK);
+	ck_assert_str_eq(folder.id, "first");
+	sf_close(&f);
+}
+TEST(folders)
+
 int main(void)
 {
 	TCase *t = tcase_create("catalogue");
@@ -437,5 +459,6 @@ int main(void)
 	tcase_add_test(t, test_lists);
 	tcase_add_test(t, test_segments);
 	tcase_add_test(t, test_hint_and_health);
+	tcase_add_test(t, test_folders);
 	return run_tests("store_catalogue", t);
 }

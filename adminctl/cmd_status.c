@@ -109,6 +109,21 @@ static void show_backends(const json_t *proxyd)
 	json_decref(rows);
 }
 
+/* Why backends cannot be used, a line each. */
+static void show_faults(const json_t *proxyd)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(json_object_get(proxyd, "backends"), i, row)
+	{
+		const char *error = json_string_value(json_object_get(row, "error"));
+
+		if (error)
+			printf("%s: %s\n", json_string_value(json_object_get(row, "name")), error);
+	}
+}
+
 static void show_queues(const json_t *daemon)
 {
 	static const struct {
@@ -157,6 +172,7 @@ void show_status(const json_t *r)
 	show_daemon("workerd", workerd);
 	show_children(proxyd);
 	show_backends(proxyd);
+	show_faults(proxyd);
 	/* both know; proxyd first, because it sees what it causes at once */
 	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
 	show_jobs(workerd);

@@ -131,11 +131,11 @@ static enum err open_server(struct child *c, struct error *e)
 	s->host_id = c->host_id;
 	if ((r = tls_server_new(&config->server.tls, &c->tls, e)) != ERR_OK)
 		return r;
-	r = backend_set_open(config, board_breakers(s->board), &s->backends, e);
-	if (r != ERR_OK)
-		return r;
 	s->db = open_db(config);
 	s->store = store_new(s->db, config, c->instance);
+	r = backend_set_open(config, board_breakers(s->board), s->store, &s->backends, e);
+	if (r != ERR_OK)
+		return r;
 	s->engine = engine_new(config, s->store, &s->backends);
 	return ERR_OK;
 }
@@ -146,11 +146,11 @@ static void close_server(struct child *c)
 
 	if (s->engine)
 		engine_free(&s->engine);
+	backend_set_close(&s->backends);
 	if (s->store)
 		store_free(&s->store);
 	if (s->db)
 		db_free(&s->db);
-	backend_set_close(&s->backends);
 	SSL_CTX_free(c->tls);
 }
 

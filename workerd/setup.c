@@ -86,9 +86,9 @@ static struct breaker *make_breakers(const struct config *c)
 
 static void setup_close(struct setup *s)
 {
+	backend_set_close(&s->backends);
 	if (s->store)
 		store_free(&s->store);
-	backend_set_close(&s->backends);
 	free(s->breakers);
 	config_free(&s->owned);
 	free(s);
@@ -104,12 +104,12 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 	s->owned = owned;
 	s->users = 1;
 	s->breakers = make_breakers(c);
-	r = backend_set_open(c, s->breakers, &s->backends, e);
+	s->store = store_new(w->db, c, w->instance);
+	r = backend_set_open(c, s->breakers, s->store, &s->backends, e);
 	if (r != ERR_OK) {
 		setup_close(s);
 		return r;
 	}
-	s->store = store_new(w->db, c, w->instance);
 	*out = s;
 	return ERR_OK;
 }

@@ -28,14 +28,21 @@
 
 /* --- the set -------------------------------------------------------------- */
 
-static enum err open_one(const struct config *c, size_t i, struct breaker *breaker,
+static enum err make_one(const struct config_backend *config, struct store *store, int64_t timeout,
                          struct backend **out, struct error *e)
+{
+	if (config->type != BACKEND_DIRECTORY)
+		return s3_open(config, timeout, out, e);
+	*out = directory_new(store, timeout);
+	return ERR_OK;
+}
+
+static enum err open_one(const struct config *c, size_t i, struct breaker *breaker,
+                         struct store *store, struct backend **out, struct error *e)
 {
 	const struct config_backend *config = &c->backends[i];
 	const struct config_breaker *limits = &c->backend_circuit_breaker;
-	enum err r = config->type == BACKEND_DIRECTORY
-	                     ? directory_open(config, out, e)
-	                     : s3_open(config, c->server.backend_timeout, out, e);
+	enum err r = make_one(config, store, c->server.backend_timeout, out, e);
 	struct backend *b = *out;
 
 	if (r != ERR_OK)
@@ -54,13 +61,13 @@ static enum err open_one(const struct config *c, size_t i, struct breaker *break
 	return ERR_OK;
 }
 
-enum err backend_set_open(const struct config *c, struct breaker *breakers, struct backend_set *out,
-                          struct error *e)
+enum err backend_set_open(const struct config *c, struct breaker *breakers, struct store *store,
+                          struct backend_set *out, struct error *e)
 {
 	*out = (struct backend_set){.list = mem_alloc((c->n_backends + 1) * sizeof(*out->list))};
 	for (size_t i = 0; i < c->n_backends; i++) {
-		enum err r =
-			open_one(c, i, breakers == NULL ? NULL : &breakers[i], &out->list[i], e);
+		enum err r = open_one(c, i, breakers == NULL ? NULL : &breakers[i], store,
+		                      &out->list[i], e);
 
 		if (r != ERR_OK) {
 			backend_set_close(out);
@@ -85,6 +92,11 @@ struct backend *backend_by_name(const struct backend_set *s, struct str name)
 		if (str_eq(str_of(s->list[i]->name), name))
 			return s->list[i];
 	return NULL;
+}
+
+const char *backend_fault(const struct backend *b)
+{
+	return b->ops->fault == NULL ? NULL : b->ops->fault(b);
 }
 
 bool backend_wants_sha256(const struct backend *b)
@@ -175,7 +187,8 @@ static void report(const struct call *c, enum err r, bool counted)
 static enum err call_end(struct call *c, enum err r, bool source_failed)
 {
 	const struct backend *b = c->b;
-	bool counted = r != ERR_CANCELED && r != ERR_INVALID && !source_failed;
+	bool counted =
+		r != ERR_CANCELED && r != ERR_INVALID && r != ERR_UNAVAILABLE && !source_failed;
 
 	metrics_inc(METRIC_BACKEND_REQUESTS, c->operation, b->index,
 	            r == ERR_OK ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);

@@ -15,7 +15,8 @@
  *   ERR_DENIED       401 or 403
  *   ERR_UNSUPPORTED  501 or 405
  *   ERR_TIMEOUT, ERR_IO, ERR_PROTOCOL   the outcome of a write is unknown
- *   ERR_UNAVAILABLE  the breaker is open: nothing was sent
+ *   ERR_UNAVAILABLE  nothing was sent: the breaker is open, or a folder is not
+ *                    open yet and the catalogue cannot tell which it has to be
  *   ERR_CANCELED
  */
 #ifndef BACKEND_BACKEND_H
@@ -33,6 +34,7 @@ struct config;
 struct config_backend;
 struct backend;
 struct breaker;
+struct store;
 
 struct backend_put {
 	struct str key;
@@ -86,6 +88,7 @@ struct backend_ops {
 	enum err (*remove)(struct backend *b, struct arena *a, struct str key, struct error *e);
 	enum err (*list)(struct backend *b, struct arena *a, struct backend_list *l,
 	                 struct error *e);
+	const char *(*fault)(const struct backend *b); /* optional */
 	void (*free)(struct backend *b);
 };
 
@@ -101,17 +104,24 @@ struct backend {
 };
 
 /* The backends of a configuration, in its order. breakers points to n shared
- * breakers (see breaker.h) or is NULL. Creating one opens no connection, but a
- * directory is created and probed (writable, extended attributes); errors name
- * the backend and its key. */
+ * breakers (see breaker.h) or is NULL. Nothing is connected to and no disk waited
+ * for: errors name a backend and the key that is wrong. Folders are opened, on
+ * first use created, and tried out (writable, extended attributes) by tasks of
+ * their own, again and again if that fails; calls wait for the first attempt, then
+ * fail with its error. The store knows which folder belongs to a backend and must outlive
+ * the set; NULL: any is right. Tasks only. */
 struct backend_set {
 	struct backend **list;
 	size_t n;
 };
-enum err backend_set_open(const struct config *c, struct breaker *breakers, struct backend_set *out,
-                          struct error *e);
+enum err backend_set_open(const struct config *c, struct breaker *breakers, struct store *store,
+                          struct backend_set *out, struct error *e);
 void backend_set_close(struct backend_set *s);
 struct backend *backend_by_name(const struct backend_set *s, struct str name); /* NULL: none */
+
+/* Why the backend cannot be used at all, or NULL: as far as it is known it can.
+ * Valid until the caller waits. */
+const char *backend_fault(const struct backend *b);
 
 /* Does the backend sign what it is sent, so that backend_put.sha256 should be
  * given? Without it the payload goes unsigned. */

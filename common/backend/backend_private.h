@@ -11,6 +11,7 @@
 /* timeout_us: a connection that takes longer is of no use. */
 enum err s3_open(const struct config_backend *c, int64_t timeout_us, struct backend **out,
                  struct error *e);
-enum err directory_open(const struct config_backend *c, struct backend **out, struct error *e);
+/* Begins to open the folder; tasks only. */
+struct backend *directory_new(struct store *store, int64_t timeout_us);
 
 #endif

@@ -10,16 +10,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "backend/dir_private.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 /* Above this the space is asked for first, so that a full disk is found out
  * before the bytes have been moved. */
 #define ALLOCATE_MIN (64 * 1024)
+
+/* Bytes are brought to the disk in stretches of that size, so that no step lasts
+ * longer than a disk needs for that: 2 s at 30 MB/s. */
+#define SYNC_STRETCH (64 * 1024 * 1024)
 
 /* Attempts to link into a directory that others remove all the time. */
 #define PUBLISH_TRIES 100
@@ -47,9 +54,9 @@ bool dir_is_gone(int dir)
 	return fstat(dir, &st) < 0 || st.st_nlink == 0;
 }
 
-enum err dir_absent(const struct directory *d, struct error *e)
+enum err dir_absent(const struct dir_root *r, struct error *e)
 {
-	if (dir_is_gone(d->objects))
+	if (dir_is_gone(r->objects))
 		return err_set(e, ERR_IO, "the directory itself was removed");
 	return err_set(e, ERR_NOT_FOUND, "no such object");
 }
@@ -59,20 +66,21 @@ enum err dir_absent(const struct directory *d, struct error *e)
 static enum err begin(struct dir_write *w)
 {
 	if (w->name[0] == '\0')
-		w->fd = openat(w->d->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+		w->fd = openat(w->job.root->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
 	else
-		w->fd = openat(w->d->tmp, w->name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0640);
+		w->fd = openat(w->job.root->tmp, w->name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC,
+		               0640);
 	if (w->fd < 0) {
 		w->name[0] = '\0';
-		if (dir_is_gone(w->d->tmp)) /* for which Linux says EPERM */
+		if (dir_is_gone(w->job.root->tmp)) /* for which Linux says EPERM */
 			errno = ENOENT;
-		return dir_error(&w->error, "create", w->path);
+		return dir_error(&w->job.error, "create", w->path);
 	}
 	w->md5 = digest_new(DIGEST_MD5);
 	if (w->size > ALLOCATE_MIN &&
 	    fallocate(w->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)w->size) < 0 &&
 	    (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-		return dir_error(&w->error, "allocate", w->path);
+		return dir_error(&w->job.error, "allocate", w->path);
 	return ERR_OK;
 }
 
@@ -87,12 +95,16 @@ static enum err write_piece(struct dir_write *w)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return dir_error(&w->error, "write", w->path);
+			return dir_error(&w->job.error, "write", w->path);
 		p += n;
 		left -= (size_t)n;
 	}
 	digest_update(w->md5, w->piece, w->piece_n);
-	return ERR_OK;
+	w->unsynced += w->piece_n;
+	if (w->unsynced < SYNC_STRETCH)
+		return ERR_OK;
+	w->unsynced = 0;
+	return fdatasync(w->fd) == 0 ? ERR_OK : dir_error(&w->job.error, "sync", w->path);
 }
 
 /* --- giving it its name --------------------------------------------------- */
@@ -145,7 +157,7 @@ static int link_into(const struct dir_write *w, int parent, const char *name)
 	char self[64];
 
 	if (w->name[0] != '\0')
-		return linkat(w->d->tmp, w->name, parent, name, 0);
+		return linkat(w->job.root->tmp, w->name, parent, name, 0);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", w->fd);
 	return linkat(AT_FDCWD, self, parent, name, AT_SYMLINK_FOLLOW);
 }
@@ -154,7 +166,7 @@ static int link_into(const struct dir_write *w, int parent, const char *name)
 static int try_publish(struct dir_write *w)
 {
 	const char *name;
-	int parent = open_parent(w->d->objects, w->path, &name), r;
+	int parent = open_parent(w->job.root->objects, w->path, &name), r;
 
 	if (parent < 0)
 		return -1;
@@ -181,18 +193,19 @@ static enum err publish(struct dir_write *w)
 	for (int tries = 0; r < 0 && errno == ENOENT && tries < PUBLISH_TRIES; tries++) {
 		made = true;
 		/* ENOENT: one of them was removed again meanwhile */
-		if (for_parents(w->d->objects, w->path, make_directory) < 0 && errno != ENOENT)
-			return dir_error(&w->error, "make directories of", w->path);
+		if (for_parents(w->job.root->objects, w->path, make_directory) < 0 &&
+		    errno != ENOENT)
+			return dir_error(&w->job.error, "make directories of", w->path);
 		r = try_publish(w);
 	}
 	if (r < 0 && errno == EEXIST)
-		return err_set(&w->error, ERR_CONFLICT, "%s exists", w->path);
+		return err_set(&w->job.error, ERR_CONFLICT, "%s exists", w->path);
 	if (r < 0)
-		return dir_error(&w->error, "link", w->path);
+		return dir_error(&w->job.error, "link", w->path);
 	/* The names of new directories must last too. */
-	if (made && (sync_directory(w->d->objects, ".") < 0 ||
-	             for_parents(w->d->objects, w->path, sync_directory) < 0))
-		return dir_error(&w->error, "sync directories of", w->path);
+	if (made && (sync_directory(w->job.root->objects, ".") < 0 ||
+	             for_parents(w->job.root->objects, w->path, sync_directory) < 0))
+		return dir_error(&w->job.error, "sync directories of", w->path);
 	return ERR_OK;
 }
 
@@ -201,9 +214,9 @@ static enum err finish(struct dir_write *w)
 	uint8_t md5[MD5_SIZE];
 
 	if (fsetxattr(w->fd, DIR_META_NAME, w->meta.p, w->meta.n, 0) < 0)
-		return dir_error(&w->error, "describe", w->path);
+		return dir_error(&w->job.error, "describe", w->path);
 	if (fsync(w->fd) < 0)
-		return dir_error(&w->error, "sync", w->path);
+		return dir_error(&w->job.error, "sync", w->path);
 	digest_final(w->md5, md5);
 	hex_encode(md5, sizeof(md5), w->etag);
 	return publish(w);
@@ -217,22 +230,67 @@ void dir_write_abort(void *write)
 		close(w->fd);
 	w->fd = -1;
 	if (w->name[0] != '\0')
-		unlinkat(w->d->tmp, w->name, 0);
+		unlinkat(w->job.root->tmp, w->name, 0);
 	w->name[0] = '\0';
 	digest_free(&w->md5);
+}
+
+void dir_write_free(void *write)
+{
+	struct dir_write *w = write;
+
+	dir_write_abort(w);
+	dir_root_drop(&w->job.root);
+	buf_free(&w->meta);
+	free(w->piece);
+	free(w);
 }
 
 void dir_write_step(void *write)
 {
 	struct dir_write *w = write;
 
-	w->result = w->fd < 0 ? begin(w) : ERR_OK;
-	if (w->result == ERR_OK)
-		w->result = write_piece(w);
-	if (w->result == ERR_OK && w->last)
-		w->result = finish(w);
-	if (w->result != ERR_OK || w->last)
+	w->job.result = w->fd < 0 ? begin(w) : ERR_OK;
+	if (w->job.result == ERR_OK)
+		w->job.result = write_piece(w);
+	if (w->job.result == ERR_OK && w->last)
+		w->job.result = finish(w);
+	if (w->job.result != ERR_OK || w->last)
 		dir_write_abort(w);
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+void dir_open_object(void *opening)
+{
+	struct dir_opening *o = opening;
+	struct stat st;
+	ssize_t n;
+
+	o->fd = openat(o->job.root->objects, o->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (o->fd < 0 || fstat(o->fd, &st) < 0) {
+		o->job.result = errno == ENOENT ? dir_absent(o->job.root, &o->job.error)
+		                                : dir_error(&o->job.error, "open", o->path);
+		return;
+	}
+	o->size = (uint64_t)st.st_size;
+	o->modified = st.st_mtim.tv_sec * CLOCK_SEC + st.st_mtim.tv_nsec / 1000;
+	if (!o->want_meta)
+		return;
+	o->meta = mem_alloc(DIR_META_MAX);
+	n = fgetxattr(o->fd, DIR_META_NAME, o->meta, DIR_META_MAX);
+	o->meta_n = n > 0 ? (size_t)n : 0;
+}
+
+void dir_opening_free(void *opening)
+{
+	struct dir_opening *o = opening;
+
+	if (o->fd >= 0)
+		close(o->fd);
+	dir_root_drop(&o->job.root);
+	free(o->meta);
+	free(o);
 }
 
 /* --- removing ------------------------------------------------------------- */
@@ -245,24 +303,49 @@ static enum err remove_parents(struct dir_remove *r)
 
 	while ((slash = strrchr(r->path, '/')) != NULL) {
 		*slash = '\0';
-		if (unlinkat(r->d->objects, r->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		if (unlinkat(r->job.root->objects, r->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			continue;
-		if (sync_directory(r->d->objects, r->path) == 0)
+		if (sync_directory(r->job.root->objects, r->path) == 0)
 			return ERR_OK;
 		if (errno != ENOENT) /* else another removal was quicker: above it, then */
-			return dir_error(&r->error, "sync", r->path);
+			return dir_error(&r->job.error, "sync", r->path);
 	}
-	return sync_directory(r->d->objects, ".") == 0 ? ERR_OK : dir_error(&r->error, "sync", ".");
+	return sync_directory(r->job.root->objects, ".") == 0
+	               ? ERR_OK
+	               : dir_error(&r->job.error, "sync", ".");
 }
 
 void dir_remove(void *remove)
 {
 	struct dir_remove *r = remove;
 
-	if (unlinkat(r->d->objects, r->path, 0) == 0)
-		r->result = remove_parents(r);
+	if (unlinkat(r->job.root->objects, r->path, 0) == 0)
+		r->job.result = remove_parents(r);
 	else if (errno == ENOENT)
-		r->result = dir_absent(r->d, &r->error);
+		r->job.result = dir_absent(r->job.root, &r->job.error);
 	else
-		r->result = dir_error(&r->error, "remove", r->path);
+		r->job.result = dir_error(&r->job.error, "remove", r->path);
+}
+
+void dir_remove_free(void *remove)
+{
+	struct dir_remove *r = remove;
+
+	dir_root_drop(&r->job.root);
+	free(r);
+}
+
+void dir_write_withdraw(void *write)
+{
+	struct dir_write *w = write;
+
+	if (w->published) {
+		struct dir_remove *r = MEM_NEW(struct dir_remove);
+
+		r->job.root = dir_root_use(w->job.root);
+		memcpy(r->path, w->path, sizeof(r->path));
+		dir_remove(r);
+		dir_remove_free(r);
+	}
+	dir_write_free(w);
 }

@@ -108,10 +108,12 @@ static void selection_add(struct selection *s, enum dir_name_kind kind, const ch
 /* Can this key, or for a directory a key that begins with it, be asked for? */
 static bool matters(const struct dir_list *l, enum dir_name_kind kind, struct str key)
 {
+	struct str prefix = buf_str(&l->prefix), after = buf_str(&l->after);
+
 	if (kind == DIR_NAME_OBJECT)
-		return str_starts(key, l->prefix) && str_cmp(key, l->after) > 0;
-	return (str_starts(key, l->prefix) || str_starts(l->prefix, key)) &&
-	       (str_starts(l->after, key) || str_cmp(key, l->after) > 0);
+		return str_starts(key, prefix) && str_cmp(key, after) > 0;
+	return (str_starts(key, prefix) || str_starts(prefix, key)) &&
+	       (str_starts(after, key) || str_cmp(key, after) > 0);
 }
 
 static void consider(struct walk *w, struct selection *s, struct str last, const char *name)
@@ -134,7 +136,7 @@ static void consider(struct walk *w, struct selection *s, struct str last, const
 
 static enum err list_error(struct walk *w, const char *what)
 {
-	return w->l->result = dir_error(&w->l->error, what, w->path.p);
+	return w->l->job.result = dir_error(&w->l->job.error, what, w->path.p);
 }
 
 /* Fills the selection with the least names after last (p == NULL: from the
@@ -142,7 +144,7 @@ static enum err list_error(struct walk *w, const char *what)
 static enum err read_directory(struct walk *w, struct selection *s, struct str last)
 {
 	const char *path = w->path.n > 1 ? w->path.p : ".";
-	int fd = openat(w->l->d->objects, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(w->l->job.root->objects, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *e;
 	DIR *d;
 
@@ -162,7 +164,7 @@ static enum err read_directory(struct walk *w, struct selection *s, struct str l
 	if (errno != 0)
 		list_error(w, "read");
 	closedir(d);
-	return w->l->result;
+	return w->l->job.result;
 }
 
 /* --- the walk ------------------------------------------------------------- */
@@ -190,7 +192,7 @@ static void take_object(struct walk *w, const struct entry *e)
 
 	path_enter(w, e->name);
 	w->path.p[w->path.n - 2] = '\0'; /* no slash */
-	r = fstatat(l->d->objects, w->path.p, &st, AT_SYMLINK_NOFOLLOW);
+	r = fstatat(l->job.root->objects, w->path.p, &st, AT_SYMLINK_NOFOLLOW);
 	path_cut(w, base);
 	if (r < 0 && errno != ENOENT)
 		list_error(w, "stat");
@@ -246,13 +248,13 @@ static void walk_directory(struct walk *w)
 	s.list = mem_alloc((s.max + 1) * sizeof(*s.list));
 	w->names_left -= taken;
 	while (again && !w->done && read_directory(w, &s, last) == ERR_OK) {
-		for (size_t i = 0; i < s.n && !w->done && w->l->result == ERR_OK; i++) {
+		for (size_t i = 0; i < s.n && !w->done && w->l->job.result == ERR_OK; i++) {
 			if (s.list[i]->kind == DIR_NAME_OBJECT)
 				take_object(w, s.list[i]);
 			else
 				take_directory(w, s.list[i]);
 		}
-		again = s.more && w->l->result == ERR_OK;
+		again = s.more && w->l->job.result == ERR_OK;
 		if (again) {
 			last_text.n = 0;
 			buf_add_str(&last_text, text_of(s.list[s.n - 1]));
@@ -269,12 +271,24 @@ void dir_list(void *list)
 {
 	struct walk w = {.l = list, .names_left = NAMES_MAX};
 
-	if (dir_is_gone(w.l->d->objects)) {
-		w.l->result = dir_absent(w.l->d, &w.l->error);
+	if (dir_is_gone(w.l->job.root->objects)) {
+		w.l->job.result = dir_absent(w.l->job.root, &w.l->job.error);
 		return;
 	}
 	buf_add(&w.path, "", 1);
 	walk_directory(&w);
 	buf_free(&w.path);
 	buf_free(&w.key);
+}
+
+void dir_list_free(void *list)
+{
+	struct dir_list *l = list;
+
+	dir_root_drop(&l->job.root);
+	buf_free(&l->prefix);
+	buf_free(&l->after);
+	buf_free(&l->keys);
+	free(l->items);
+	free(l);
 }

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of the directory backend share. Functions named dir_ block and
- * run on offload threads: they must not use the loop, nor log.
+ * What the files of the directory backend share. Functions named dir_ with a
+ * pointer to void block and run on offload threads: they must not use the loop,
+ * nor log. What they work on is a job on the heap, because a disk that does not
+ * answer makes its task give it up.
  *
- *     <path>/objects/   the objects, see dir_path.h
- *     <path>/tmp/       files being written, where the file system has no
- *                       O_TMPFILE; leftovers are removed when they are old
+ *     directory.c   the calls          dir_open.c     opening, on the loop's side
+ *     dir_file.c    whole objects      dir_folder.c   opening, on a thread
+ *     dir_list.c    listing            dir_meta.c     the attribute
+ *     dir_path.c    names
+ *
+ *     <path>/objects/     the objects, see dir_path.h
+ *     <path>/tmp/         files being written, where the file system has no
+ *                         O_TMPFILE; leftovers are removed when they are old
+ *     <path>/s3o-folder   which folder this is
  *
  * An object is a file with the attribute user.s3o.meta, see dir_meta.c.
  */
@@ -13,18 +21,49 @@
 #define BACKEND_DIR_PRIVATE_H
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include "backend/backend.h"
 #include "backend/backend_private.h"
 #include "backend/dir_path.h"
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/digest.h"
+#include "rt/sync.h"
 
-struct directory {
-	struct backend base;
+struct offload_lane;
+
+/* An open folder, counted: each job has a reference. */
+struct dir_root {
+	_Atomic unsigned users;
 	int objects, tmp; /* open directories */
 	bool tmpfile;     /* O_TMPFILE works */
 };
+struct dir_root *dir_root_use(struct dir_root *r);
+void dir_root_drop(struct dir_root **r);
+
+struct directory {
+	struct backend base;
+	struct offload_lane *lane;
+	struct store *store;   /* NULL: whatever folder is there is the right one */
+	struct dir_root *root; /* NULL: not open */
+	struct error fault;    /* why not; no text: not known yet */
+	struct task *opener;   /* tries until it is open */
+	struct wait_group tasks;
+	struct notify tried;
+};
+
+/* What all jobs begin with. */
+struct dir_job {
+	struct dir_root *root;
+	enum err result;
+	struct error error;
+};
+
+/* Runs a step of a job on a thread. ERR_OK: it has been run, whatever its result.
+ * Else it was not begun; or *job is NULL, because it goes on without us, and is
+ * freed by release(). Ended by cancellation unless the task is shielded. */
+enum err dir_run(struct directory *d, void (*fn)(void *job), void **job, void (*release)(void *job),
+                 struct error *e);
 
 /* The error of a system call; errno is still as it left it. */
 enum err dir_error(struct error *e, const char *what, const char *path);
@@ -32,42 +71,83 @@ enum err dir_error(struct error *e, const char *what, const char *path);
 bool dir_is_gone(int dir);
 /* The error for a file that is not there: ERR_NOT_FOUND, unless the whole backend
  * is gone. */
-enum err dir_absent(const struct directory *d, struct error *e);
+enum err dir_absent(const struct dir_root *r, struct error *e);
+
+/* --- dir_open.c: opening, on the loop's side ------------------------------- */
+
+/* The folder, to be dropped. Waits for the end of the first attempt to open it, at
+ * most for the backend's timeout. */
+enum err dir_enter(struct directory *d, struct dir_root **out, struct error *e);
+/* Starts the task that opens it. */
+void dir_open(struct directory *d);
+
+/* --- dir_folder.c: opening, on a thread ------------------------------------ */
+
+#define DIR_ID_SIZE 64
+
+struct dir_folder {
+	struct dir_job job; /* its root: made by dir_folder_open */
+	char path[DIR_PATH_SIZE];
+	bool is_first_use;    /* it may be made, and get an identity */
+	bool in_use;          /* has objects */
+	char id[DIR_ID_SIZE]; /* "": none */
+};
+/* Finds id and in_use of what is there, which may be nothing. Changes nothing. */
+void dir_folder_look(void *folder);
+/* Opens it, provided that it still has that id, or makes it on first use; and
+ * tries out whether it can hold objects. */
+void dir_folder_open(void *folder);
+void dir_folder_free(void *folder);
 
 /* --- dir_file.c: whole objects -------------------------------------------- */
 
 struct dir_write {
+	struct dir_job job;
 	/* in */
-	const struct directory *d;
-	const char *path;
+	char path[DIR_PATH_SIZE];
 	uint64_t size;
-	struct str meta;
-	const char *piece; /* the next bytes */
+	struct buf meta;
+	char *piece; /* the next bytes */
 	size_t piece_n;
 	bool last;
 	char name[ULID_SIZE]; /* in tmp/; "": O_TMPFILE */
 	/* state */
 	int fd; /* -1 at first */
 	struct digest *md5;
+	uint64_t unsynced; /* bytes */
 	/* out */
 	bool published; /* the object is there, durable or not */
 	char etag[2 * MD5_SIZE + 1];
-	enum err result;
-	struct error error;
 };
 /* Writes one piece; the first call creates the file, the last one puts it in its
  * place, durably. After a failure nothing is left of it. */
 void dir_write_step(void *write);
 /* Ends a write that will not be completed. Fine after any step. */
 void dir_write_abort(void *write);
+void dir_write_free(void *write);
+/* The same when the task has given up: nobody will ever ask for the object. */
+void dir_write_withdraw(void *write);
+
+struct dir_opening {
+	struct dir_job job;
+	char path[DIR_PATH_SIZE];
+	bool want_meta;
+	/* out */
+	int fd;
+	uint64_t size;
+	int64_t modified;
+	size_t meta_n;
+	char *meta;
+};
+void dir_open_object(void *opening);
+void dir_opening_free(void *opening);
 
 struct dir_remove {
-	const struct directory *d;
-	char *path; /* changed */
-	enum err result;
-	struct error error;
+	struct dir_job job;
+	char path[DIR_PATH_SIZE]; /* changed */
 };
 void dir_remove(void *remove);
+void dir_remove_free(void *remove);
 
 /* --- dir_meta.c: the attribute -------------------------------------------- */
 
@@ -87,17 +167,16 @@ struct dir_listed {
 	int64_t modified;
 };
 struct dir_list {
-	const struct directory *d;
-	struct str prefix, after;
+	struct dir_job job;
+	struct buf prefix, after;
 	size_t max;
 	/* out */
 	struct buf keys;
-	struct dir_listed *items; /* room for max, by the caller */
+	struct dir_listed *items; /* room for max */
 	size_t n;
 	bool more;
-	enum err result;
-	struct error error;
 };
 void dir_list(void *list);
+void dir_list_free(void *list);
 
 #endif

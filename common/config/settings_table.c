@@ -216,7 +216,8 @@ static const struct setting backend_settings[] = {
          .complaint = "must be 's3' or 'directory'",
          .prose = "s3 is any service that speaks S3. directory is a local folder."},
 	{BACKEND("path", PATH, path), ACTIVE,
-         .prose = "The folder. Required for a directory backend."},
+         .prose = "The folder. Required for a directory backend. Created on first use, and then "
+                  "only accepted with its file s3o-folder, see s3-orchestrator(7)."},
 	{BACKEND("endpoint", URL, endpoint), ACTIVE, .check = check_endpoint,
          .prose = "URL of the service. Required for s3."},
 	{BACKEND("region", STRING, region), ACTIVE,

@@ -8,13 +8,16 @@
 #include "net/file_body.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/body.h"
+#include "rt/offload.h"
 #include "rt/task.h"
 
 /* Offered for sendfile() at a time: long enough to make a thread switch cheap,
@@ -26,6 +29,7 @@ struct file_body {
 	struct body body;
 	int fd;
 	uint64_t off, left;
+	struct offload_lane *lane;
 	uint64_t warm; /* up to here it was in memory when last looked at */
 };
 
@@ -73,12 +77,18 @@ static ssize_t read_on_thread(int fd, void *buf, size_t n, uint64_t off)
 	return r < 0 ? r : c.result;
 }
 
-ssize_t file_read_at(int fd, void *buf, size_t n, uint64_t off, struct error *e)
+/* What is in memory. 0 as well as an error may only mean that nothing is. */
+static ssize_t read_warm(int fd, void *buf, size_t n, uint64_t off)
 {
 	struct iovec iov = {.iov_base = buf, .iov_len = n};
-	ssize_t r = preadv2(fd, &iov, 1, (off_t)off, RWF_NOWAIT);
 
-	/* 0 as well as an error may only mean that it is not in memory */
+	return preadv2(fd, &iov, 1, (off_t)off, RWF_NOWAIT);
+}
+
+ssize_t file_read_at(int fd, void *buf, size_t n, uint64_t off, struct error *e)
+{
+	ssize_t r = read_warm(fd, buf, n, off);
+
 	if (r <= 0)
 		r = read_on_thread(fd, buf, n, off);
 	if (r <= 0) {
@@ -89,21 +99,79 @@ ssize_t file_read_at(int fd, void *buf, size_t n, uint64_t off, struct error *e)
 	return r;
 }
 
+/* --- the body ------------------------------------------------------------- */
+
+/* A read that may be given up: with memory and a descriptor of its own. */
+struct lane_read {
+	struct cold_read read;
+	char bytes[]; /* n, unless it is only brought into memory */
+};
+
+static void lane_read(void *arg)
+{
+	struct lane_read *l = arg;
+
+	read_cold(&l->read);
+}
+
+static void lane_read_free(void *arg)
+{
+	struct lane_read *l = arg;
+
+	close(l->read.fd);
+	free(l);
+}
+
+/* As read_on_thread(). */
+static ssize_t read_in_lane(const struct file_body *f, void *buf, size_t n)
+{
+	struct lane_read *l = mem_alloc(sizeof(*l) + (buf != NULL ? n : 0));
+	ssize_t r;
+
+	l->read = (struct cold_read){
+		.fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0),
+		.buf = buf != NULL ? l->bytes : NULL,
+		.n = n,
+		.off = f->off,
+	};
+	r = offload_run(f->lane, lane_read, l, lane_read_free);
+	if (r == -ETIMEDOUT) /* by the lane's patience or by cancellation */
+		return task_is_cancelled() ? -ECANCELED : r;
+	if (r == 0) {
+		r = l->read.result;
+		if (buf != NULL && r > 0)
+			memcpy(buf, l->bytes, (size_t)r);
+	}
+	lane_read_free(l);
+	return r == -EBUSY ? -ETIMEDOUT : r;
+}
+
+static enum err read_error(ssize_t r, struct error *e)
+{
+	if (r == -ECANCELED)
+		return err_set(e, ERR_CANCELED, "cancelled");
+	errno = r == 0 ? EIO : (int)-r;
+	return err_set(e, r == -ETIMEDOUT ? ERR_TIMEOUT : ERR_IO, "read: %s%m",
+	               r == 0 ? "the file is too short: " : "");
+}
+
 static ssize_t file_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
 {
 	struct file_body *f = (struct file_body *)b;
 	ssize_t r;
 
-	(void)idle_us; /* a local disk has no time limit that we could enforce */
+	(void)idle_us; /* the lane has its own patience */
 	if (n > f->left)
 		n = (size_t)f->left;
 	if (n == 0)
 		return 0;
 	if (task_is_cancelled())
 		return err_set(e, ERR_CANCELED, "cancelled"), -1;
-	r = file_read_at(f->fd, buf, n, f->off, e);
-	if (r < 0)
-		return -1;
+	r = read_warm(f->fd, buf, n, f->off);
+	if (r <= 0)
+		r = read_in_lane(f, buf, n);
+	if (r <= 0)
+		return read_error(r, e), -1;
 	f->off += (uint64_t)r;
 	f->left -= (uint64_t)r;
 	return r;
@@ -139,7 +207,7 @@ static uint64_t file_raw(struct body *b, struct stream **from, int *file, int64_
 		return 0;
 	if (f->off < f->warm)
 		return f->warm - f->off;
-	if (!is_in_memory(f->fd, f->off, n) && read_on_thread(f->fd, NULL, n, f->off) <= 0)
+	if (!is_in_memory(f->fd, f->off, n) && read_in_lane(f, NULL, n) <= 0)
 		return 0; /* read() will tell the error */
 	f->warm = f->off + n;
 	return n;
@@ -161,7 +229,7 @@ static void file_close(struct body *b)
 	free(f);
 }
 
-struct body *file_body(int fd, uint64_t off, uint64_t n)
+struct body *file_body(int fd, uint64_t off, uint64_t n, struct offload_lane *lane)
 {
 	static const struct body_ops ops = {
 		.read = file_read,
@@ -171,6 +239,12 @@ struct body *file_body(int fd, uint64_t off, uint64_t n)
 	};
 	struct file_body *f = MEM_NEW(struct file_body);
 
-	*f = (struct file_body){.body = {.ops = &ops, .size = n}, .fd = fd, .off = off, .left = n};
+	*f = (struct file_body){
+		.body = {.ops = &ops, .size = n},
+		.fd = fd,
+		.off = off,
+		.left = n,
+		.lane = lane,
+	};
 	return &f->body;
 }

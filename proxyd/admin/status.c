@@ -72,6 +72,7 @@ static json_t *backend_json(const struct backend *b, const struct store_space *k
 	static const struct store_space nothing;
 	const struct store_space *p = known ? known : &nothing;
 	enum breaker_state state = b->breaker ? breaker_state(b->breaker) : BREAKER_CLOSED;
+	const char *fault = backend_fault(b);
 	json_t *o = json_pack("{s:s, s:s}", "name", b->name, "type",
 	                      b->config->type == BACKEND_S3 ? "s3" : "directory");
 
@@ -82,7 +83,9 @@ static json_t *backend_json(const struct backend *b, const struct store_space *k
 	json_object_set_new(o, "bytes_free", number(free_bytes(p)));
 	json_object_set_new(o, "object_count", number(p->objects));
 	json_object_set_new(o, "draining", json_boolean(p->draining));
-	json_object_set_new(o, "healthy", json_boolean(state == BREAKER_CLOSED));
+	json_object_set_new(o, "healthy", json_boolean(state == BREAKER_CLOSED && !fault));
+	if (fault)
+		json_object_set_new(o, "error", json_string(fault));
 	json_object_set_new(o, "breaker", json_string(breaker_state_name(state)));
 	return o;
 }

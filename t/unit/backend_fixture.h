@@ -26,6 +26,7 @@ static struct {
 	struct config config;
 	struct config_backend backend;
 	struct breaker breaker;
+	struct store *store; /* NULL: none */
 	struct backend_set set;
 	struct backend *b;
 	struct arena *arena;
@@ -48,7 +49,7 @@ static UNUSED enum err fixture_open(void)
 	fx.config.n_backends = 1;
 	if (fx.config.server.backend_timeout == 0)
 		fx.config.server.backend_timeout = 30 * CLOCK_SEC;
-	enum err r = backend_set_open(&fx.config, &fx.breaker, &fx.set, &fx.error);
+	enum err r = backend_set_open(&fx.config, &fx.breaker, fx.store, &fx.set, &fx.error);
 	if (r == ERR_OK)
 		fx.b = fx.set.list[0];
 	return r;

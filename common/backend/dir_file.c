@@ -107,8 +107,6 @@ static enum err write_piece(struct dir_write *w)
 	return fdatasync(w->fd) == 0 ? ERR_OK : dir_error(&w->job.error, "sync", w->path);
 }
 
-/* --- giving it its name --------------------------------------------------- */
-
 static int sync_directory(int root, const char *path)
 {
 	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
@@ -120,25 +118,109 @@ static int sync_directory(int root, const char *path)
 	return r;
 }
 
-/* Calls each(root, path) for every directory above the last name of path, from
- * the top. */
-static int for_parents(int root, const char *path, int (*each)(int root, const char *path))
+/* Calls each(r, path) for every directory above the last name of path, from the
+ * top. */
+static int for_parents(struct dir_root *r, const char *path,
+                       int (*each)(struct dir_root *r, const char *path))
 {
 	char copy[DIR_PATH_SIZE];
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	for (char *slash = strchr(copy, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (each(root, copy) < 0)
+		if (each(r, copy) < 0)
 			return -1;
 		*slash = '/';
 	}
 	return 0;
 }
 
-static int make_directory(int root, const char *path)
+/* --- what lasts ----------------------------------------------------------- */
+
+/* A directory that is found there need not last: who has made it may not have
+ * synced what is above it, or was killed before it could. So everybody does, once
+ * for each directory. */
+
+static bool identify(int dir, const char *path, struct dir_identity *out)
 {
-	return mkdirat(root, path, 0750) < 0 && errno != EEXIST ? -1 : 0;
+	struct statx st;
+
+	if (statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) < 0)
+		return false;
+	out->inode = st.stx_ino;
+	out->born = st.stx_mask & STATX_BTIME
+	                    ? st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec
+	                    : 0;
+	return true;
+}
+
+static struct dir_identity *place_of(struct dir_root *r, const struct dir_identity *i)
+{
+	uint64_t h = (i->inode ^ (uint64_t)i->born) * UINT64_C(0x9E3779B97F4A7C15);
+
+	return &r->lasting[(h >> 32) % DIR_LASTING_MAX];
+}
+
+static bool is_lasting(struct dir_root *r, const struct dir_identity *i)
+{
+	const struct dir_identity *known = place_of(r, i);
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = i->born != 0 && known->inode == i->inode && known->born == i->born;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+static void set_lasting(struct dir_root *r, const struct dir_identity *i)
+{
+	pthread_mutex_lock(&r->lock);
+	*place_of(r, i) = *i;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* The directory above path. */
+static int sync_above(int root, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char above[DIR_PATH_SIZE] = ".";
+
+	if (slash != NULL)
+		snprintf(above, sizeof(above), "%.*s", (int)(slash - path), path);
+	return sync_directory(root, above);
+}
+
+/* The name of a directory, whose parents last. */
+static int make_last(struct dir_root *r, const char *path)
+{
+	struct dir_identity i;
+
+	if (!identify(r->objects, path, &i))
+		return -1;
+	if (is_lasting(r, &i))
+		return 0;
+	if (sync_above(r->objects, path) < 0)
+		return -1;
+	set_lasting(r, &i);
+	return 0;
+}
+
+/* Those of all directories above the last name of path, in the lowest of which,
+ * parent, something lies: so none of them can be replaced meanwhile. */
+static int make_parents_last(struct dir_root *r, int parent, const char *path)
+{
+	struct dir_identity i;
+
+	if (identify(parent, "", &i) && is_lasting(r, &i))
+		return 0;
+	return for_parents(r, path, make_last);
+}
+
+/* --- giving it its name --------------------------------------------------- */
+
+static int make_directory(struct dir_root *r, const char *path)
+{
+	return mkdirat(r->objects, path, 0750) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 static int open_parent(int root, const char *path, const char **name)
@@ -175,6 +257,8 @@ static int try_publish(struct dir_write *w)
 		w->published = true;
 		r = fsync(parent);
 	}
+	if (r == 0)
+		r = make_parents_last(w->job.root, parent, w->path);
 	if (r < 0 && w->published) {
 		int why = errno;
 
@@ -187,14 +271,11 @@ static int try_publish(struct dir_write *w)
 
 static enum err publish(struct dir_write *w)
 {
-	bool made = false;
 	int r = try_publish(w);
 
 	for (int tries = 0; r < 0 && errno == ENOENT && tries < PUBLISH_TRIES; tries++) {
-		made = true;
 		/* ENOENT: one of them was removed again meanwhile */
-		if (for_parents(w->job.root->objects, w->path, make_directory) < 0 &&
-		    errno != ENOENT)
+		if (for_parents(w->job.root, w->path, make_directory) < 0 && errno != ENOENT)
 			return dir_error(&w->job.error, "make directories of", w->path);
 		r = try_publish(w);
 	}
@@ -202,10 +283,6 @@ static enum err publish(struct dir_write *w)
 		return err_set(&w->job.error, ERR_CONFLICT, "%s exists", w->path);
 	if (r < 0)
 		return dir_error(&w->job.error, "link", w->path);
-	/* The names of new directories must last too. */
-	if (made && (sync_directory(w->job.root->objects, ".") < 0 ||
-	             for_parents(w->job.root->objects, w->path, sync_directory) < 0))
-		return dir_error(&w->job.error, "sync directories of", w->path);
 	return ERR_OK;
 }
 

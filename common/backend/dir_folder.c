@@ -39,6 +39,16 @@ static void make_name(char name[NAME_SIZE])
 
 /* --- open folders --------------------------------------------------------- */
 
+static struct dir_root *root_new(void)
+{
+	struct dir_root *r = MEM_NEW(struct dir_root);
+
+	r->users = 1;
+	r->objects = r->tmp = -1;
+	pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
 struct dir_root *dir_root_use(struct dir_root *r)
 {
 	r->users++;
@@ -56,6 +66,7 @@ void dir_root_drop(struct dir_root **root)
 		close(r->objects);
 	if (r->tmp >= 0)
 		close(r->tmp);
+	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
@@ -321,8 +332,7 @@ void dir_folder_open(void *folder)
 		fail(f, "");
 		return;
 	}
-	f->job.root = MEM_NEW(struct dir_root);
-	*f->job.root = (struct dir_root){.users = 1, .objects = -1, .tmp = -1};
+	f->job.root = root_new();
 	if (identify(f, base) == ERR_OK)
 		fill_root(f, base);
 	close(base);

@@ -21,6 +21,7 @@
 #define BACKEND_DIR_PRIVATE_H
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include "backend/backend.h"
 #include "backend/backend_private.h"
@@ -32,11 +33,25 @@
 
 struct offload_lane;
 
+/* A directory below objects/, told from one that had its name or its inode number
+ * before. */
+struct dir_identity {
+	uint64_t inode;
+	int64_t born; /* nanoseconds since 1970; 0: unknown to the file system */
+};
+
+/* Enough for the directories that are written to at a time, in 64 KiB. */
+#define DIR_LASTING_MAX 4096
+
 /* An open folder, counted: each job has a reference. */
 struct dir_root {
 	_Atomic unsigned users;
 	int objects, tmp; /* open directories */
 	bool tmpfile;     /* O_TMPFILE works */
+	/* Directories that this process has synced up to the top, by hash; a new one
+	 * takes the place of another. */
+	pthread_mutex_t lock;
+	struct dir_identity lasting[DIR_LASTING_MAX];
 };
 struct dir_root *dir_root_use(struct dir_root *r);
 void dir_root_drop(struct dir_root **r);

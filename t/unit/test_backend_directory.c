@@ -6,12 +6,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +26,45 @@
 
 static char folder[64];
 static bool mounted;
+
+/* What is synced is seen here, and can be made to take long. */
+static struct {
+	char names[32][64]; /* below the folder */
+	int n;
+	bool recorded;
+	_Atomic bool stuck;
+	sem_t go;
+} syncs;
+
+static void record_sync(int fd)
+{
+	char self[64], path[512];
+	ssize_t n;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = readlink(self, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	if (syncs.n < 32 && str_starts(str_of(path), str_of(folder)))
+		snprintf(syncs.names[syncs.n++], 64, "%.63s", path + strlen(folder));
+}
+
+int fsync(int fd)
+{
+	if (syncs.recorded)
+		record_sync(fd);
+	if (syncs.stuck)
+		sem_wait(&syncs.go);
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static int count_syncs(const char *name)
+{
+	int n = 0;
+
+	for (int i = 0; i < syncs.n; i++)
+		n += strcmp(syncs.names[i], name) == 0;
+	return n;
+}
 
 static void setup(void)
 {
@@ -518,6 +559,78 @@ START_TEST(full_disk)
 }
 END_TEST
 
+/* A directory that somebody else has made, and may not have synced. */
+static void foreign_directory(const char *name)
+{
+	ck_assert_int_eq(mkdir(arena_printf(fx.arena, "%s/objects/%s", folder, name), 0700), 0);
+}
+
+static void put_recorded(const char *key)
+{
+	syncs.n = 0;
+	syncs.recorded = true;
+	EXPECT_ERR(put_bytes(key, STR("x")), ERR_OK);
+	syncs.recorded = false;
+	ck_assert_int_eq(count_syncs("/objects/a/b"), 1);
+}
+
+static void lasting(void)
+{
+	open_folder();
+	foreign_directory("a");
+	foreign_directory("a/b");
+	put_recorded("a/b/1");
+	ck_assert_int_eq(count_syncs("/objects/a"), 1);
+	ck_assert_int_eq(count_syncs("/objects"), 1);
+	put_recorded("a/b/2");
+	ck_assert_int_eq(count_syncs("/objects/a") + count_syncs("/objects"), 0);
+
+	EXPECT_ERR(remove_key("a/b/1"), ERR_OK);
+	EXPECT_ERR(remove_key("a/b/2"), ERR_OK);
+	foreign_directory("a");
+	foreign_directory("a/b");
+	put_recorded("a/b/3");
+	ck_assert_int_eq(count_syncs("/objects/a"), 1);
+	ck_assert_int_eq(count_syncs("/objects"), 1);
+}
+START_TEST(names_of_others_are_made_to_last)
+{
+	in_task(lasting);
+}
+END_TEST
+
+/* What appears after its writer has gone is taken away, and keeps nobody waiting. */
+static void stuck(void)
+{
+	struct backend_put p = {.key = STR("d/k"), .body = body_of_memory("x", 1)};
+	int64_t start;
+
+	open_folder();
+	EXPECT_ERR(put_bytes("other", STR("y")), ERR_OK);
+	sem_init(&syncs.go, 0, 0);
+	syncs.stuck = true;
+	start = clock_mono();
+	EXPECT_ERR(backend_put(fx.b, fx.arena, &p, &fx.error), ERR_TIMEOUT);
+	ck_assert_int_lt(clock_mono() - start, 5 * CLOCK_SEC);
+	ck_assert(p.sent_any);
+	body_close(&p.body);
+	get_and_compare("other", STR("y"));
+	syncs.stuck = false;
+	sem_post(&syncs.go);
+	EXPECT_ERR(put_bytes("d/later", STR("z")), ERR_OK);
+	for (int i = 0; i < 500 && entries_in("objects") != 3; i++)
+		task_sleep(10 * CLOCK_MS);
+	ck_assert_int_eq(entries_in("objects"), 3);
+	EXPECT_ERR(remove_key("d/k"), ERR_NOT_FOUND);
+	ck_assert_int_eq(entries_in("tmp"), 0);
+}
+START_TEST(a_write_that_is_given_up)
+{
+	fx.config.server.backend_timeout = CLOCK_SEC / 2;
+	in_task(stuck);
+}
+END_TEST
+
 static void gone(void)
 {
 	struct backend_get g = {.key = STR("k")};
@@ -668,6 +781,8 @@ int main(void)
 	tcase_add_test(t, failed_source_leaves_nothing);
 	tcase_add_test(t, file_size_limit);
 	tcase_add_test(t, full_disk);
+	tcase_add_test(t, names_of_others_are_made_to_last);
+	tcase_add_test(t, a_write_that_is_given_up);
 	tcase_add_test(t, removed_backend_is_not_an_empty_one);
 	tcase_add_test(t, old_leftovers_are_removed);
 	tcase_add_test(t, an_unusable_path_is_tried_again);

@@ -69,6 +69,27 @@ enum precondition_result precondition_check(const struct http_head *h, struct st
 	return PRECONDITION_PROCEED;
 }
 
+enum precondition_match precondition_write_match(const struct http_head *h, struct str *tag)
+{
+	const struct str *value = NULL;
+	for (size_t i = 0; i < h->n_fields; i++) {
+		if (!str_eq_nocase(h->fields[i].name, STR("if-match")))
+			continue;
+		if (value)
+			return PRECONDITION_MATCH_NEVER;
+		value = &h->fields[i].value;
+	}
+	if (!value)
+		return PRECONDITION_MATCH_ABSENT;
+	if (str_eq(*value, STR("*")))
+		return PRECONDITION_MATCH_ANY;
+	*tag = etag_strip(*value);
+	if (tag->n == 0 || str_eq(*tag, STR("*")) || str_starts(*value, STR("W/")) ||
+	    str_chr(*value, ',') >= 0 || !str_is_utf8(*value))
+		return PRECONDITION_MATCH_NEVER;
+	return PRECONDITION_MATCH_TAG;
+}
+
 bool precondition_range_holds(const struct http_head *h, struct str etag, int64_t last_modified)
 {
 	const struct str *v = http_head_get(h, STR("if-range"));

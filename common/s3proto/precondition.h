@@ -29,6 +29,20 @@ enum precondition_result {
 enum precondition_result precondition_check(const struct http_head *h, struct str prefix,
                                             struct str etag, int64_t last_modified);
 
+/* If-Match of a write. */
+enum precondition_match {
+	PRECONDITION_MATCH_ABSENT,
+	PRECONDITION_MATCH_ANY,   /* "*": there is an object */
+	PRECONDITION_MATCH_TAG,   /* there is one with that tag */
+	PRECONDITION_MATCH_NEVER, /* no object can be meant */
+};
+
+/* Stricter than for reads, because a condition that is misunderstood destroys what it
+ * was to protect: one field with "*" or with one strong tag, quoted or bare. What is
+ * empty, weak, a list, not UTF-8 or comes twice never matches. *tag, without quotes, is
+ * set for PRECONDITION_MATCH_TAG: neither empty nor "*". */
+enum precondition_match precondition_write_match(const struct http_head *h, struct str *tag);
+
 /* Whether a Range field still counts in view of If-Range: true without one. A
  * weak tag never matches, a date only exactly (RFC 9110 13.1.5). */
 bool precondition_range_holds(const struct http_head *h, struct str etag, int64_t last_modified);

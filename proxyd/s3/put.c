@@ -8,7 +8,6 @@
 #include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/etag.h"
 #include "s3proto/metadata.h"
 
 /* Fields that ask for something this version does not do. Storing the object
@@ -27,15 +26,12 @@ static const char *const refused_fields[] = {
 static bool parse_conditions(struct s3_call *c, struct store_conditions *cond)
 {
 	const struct str *none = http_head_get(&c->http->head, STR("if-none-match"));
-	const struct str *match = http_head_get(&c->http->head, STR("if-match"));
 	if (none && !str_eq(*none, STR("*"))) {
 		s3_fail(c, S3_NOT_IMPLEMENTED, "If-None-Match on a write takes only *");
 		return false;
 	}
 	cond->if_none_match_any = none != NULL;
-	if (match)
-		cond->if_match = etag_strip(*match);
-	return true;
+	return s3_if_match(c, &cond->if_match);
 }
 
 static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size)

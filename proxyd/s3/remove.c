@@ -5,7 +5,6 @@
  */
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/etag.h"
 
 /* Conditions that are not evaluated. To delete regardless of them would lose what
  * the client wanted kept. */
@@ -16,12 +15,12 @@ static const char *const refused_fields[] = {
 
 void s3_delete_object(struct s3_call *c)
 {
-	const struct str *match = http_head_get(&c->http->head, STR("if-match"));
-	struct store_conditions cond = {.if_match = match ? etag_strip(*match) : STR_NULL};
+	struct store_conditions cond = {0};
 	struct error e;
 	bool existed;
 	if (!s3_refuse_fields(c, refused_fields,
-	                      sizeof(refused_fields) / sizeof(refused_fields[0])))
+	                      sizeof(refused_fields) / sizeof(refused_fields[0])) ||
+	    !s3_if_match(c, &cond.if_match))
 		return;
 	if (store_delete(c->server->store, c->bucket, c->key, &cond, &existed, &e) != ERR_OK) {
 		s3_fail_err(c, &e, "Failed to delete object");

@@ -66,6 +66,9 @@ void s3_handle_malformed(struct http_call *h, int status, const char *why);
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
 
+/* request.c: the condition of a write, "*" or a tag. False: answered. */
+bool s3_if_match(struct s3_call *c, struct str *out);
+
 /* reply.c: error answers. message NULL: the default one of the code. */
 void s3_fail(struct s3_call *c, enum s3_error error, const char *message);
 void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)

@@ -3,9 +3,12 @@ everything the client said about it."""
 import datetime
 import hashlib
 import os
+import socket
 
 import pytest
 from botocore.exceptions import ClientError
+
+from harness.signing import sign
 
 MIB = 1024 * 1024
 KEYS = ["plain.txt", "with space", "plus+sign", "percent%2Fencoded", "per%cent", "uni/ü-日本-🙂",
@@ -211,3 +214,32 @@ def test_conditional_writes(orchestrator):
     assert error_of(condition(If_Match=etag).put_object, Bucket="photos", Key="absent",
                     Body=b"4") == (404, "NoSuchKey")
     assert s3.get_object(Bucket="photos", Key="w")["Body"].read() == b"3"
+
+
+def exchange(orchestrator, method, key, fields, body=b"", wait=False):
+    """Status and text of the answer to a request signed in its URL, whose header
+    fields are (name, value) pairs, sent as they are. wait: the body is sent only
+    after 100 Continue."""
+    target = sign(orchestrator, method, f"/photos/{key}", query=True)[0]
+    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{orchestrator.port}\r\n" \
+           f"Content-Length: {len(body)}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in fields)
+    with socket.create_connection(("127.0.0.1", orchestrator.port), timeout=30) as s:
+        s.sendall(head.encode("latin-1") + b"\r\n" + (b"" if wait else body))
+        answer = s.recv(65536).decode("latin-1")
+    return int(answer.split(" ")[1]), answer
+
+
+def test_conditions_that_no_object_meets(orchestrator):
+    s3 = orchestrator.s3()
+    etag = s3.put_object(Bucket="photos", Key="k", Body=b"kept")["ETag"]
+    for values in ([""], ['""'], ['W/""'], ['"*"'], ["W/" + etag], [etag + ', "x"'],
+                   [etag, '"x"'], [etag, ""], ["*", "*"], ["\xff"]):
+        fields = [("If-Match", value) for value in values]
+        for method in ("PUT", "DELETE"):
+            status, answer = exchange(orchestrator, method, "k", fields, b"lost")
+            assert status == 412 and "PreconditionFailed" in answer, (method, values)
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"kept"
+    for value in ("*", etag):
+        assert exchange(orchestrator, "DELETE", "k", [("If-Match", value)])[0] == 204
+        s3.put_object(Bucket="photos", Key="k", Body=b"kept")

@@ -225,6 +225,45 @@ START_TEST(copy_source_preconditions)
 }
 END_TEST
 
+START_TEST(write_matches)
+{
+	static const struct {
+		const char *fields;
+		enum precondition_match match;
+	} cases[] = {
+		{"", PRECONDITION_MATCH_ABSENT},
+		{"X-If-Match: *\n", PRECONDITION_MATCH_ABSENT},
+		{"If-Match: *\n", PRECONDITION_MATCH_ANY},
+		{"if-match: \"abc\"\n", PRECONDITION_MATCH_TAG},
+		{"If-Match: abc\n", PRECONDITION_MATCH_TAG},
+		{"If-Match:\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: \"\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: W/\"\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: W/\"abc\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: \"*\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: W/*\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: \"abc\", \"x\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: *, \"abc\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: \"abc\"\nIf-Match: \"x\"\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: *\nIF-MATCH:\n", PRECONDITION_MATCH_NEVER},
+		{"If-Match: \"\xff\"\n", PRECONDITION_MATCH_NEVER},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct request r;
+		struct str tag = STR_NULL;
+		BUF_AUTO text = {0};
+		buf_printf(&text, "PUT /b/k HTTP/1.1\nHost: h\n%s", cases[i].fields);
+		buf_add_char(&text, '\0');
+		request_make(&r, text.p);
+		ck_assert_msg(precondition_write_match(&r.head, &tag) == cases[i].match, "%s",
+		              cases[i].fields);
+		if (cases[i].match == PRECONDITION_MATCH_TAG)
+			ck_assert(str_eq(tag, STR("abc")));
+		request_free(&r);
+	}
+}
+END_TEST
+
 static bool if_range(const char *field)
 {
 	struct request r;
@@ -262,6 +301,7 @@ int main(void)
 	tcase_add_test(t, preconditions);
 	tcase_add_test(t, preconditions_without_etag);
 	tcase_add_test(t, copy_source_preconditions);
+	tcase_add_test(t, write_matches);
 	tcase_add_test(t, if_ranges);
 	return run_tests("s3proto_conditions", t);
 }

@@ -10,27 +10,9 @@
 #include "proxyd/server.h"
 #include "s3proto/metadata.h"
 
-/* Fields that ask for something this version does not do. Storing the object
- * without it would be a wrong answer. */
-static const char *const refused_fields[] = {
-	"x-amz-server-side-encryption-customer-algorithm",
-	"x-amz-object-lock-mode",
-	"x-amz-object-lock-retain-until-date",
-	"x-amz-object-lock-legal-hold",
-	"x-amz-tagging",
-	"x-amz-website-redirect-location",
-	"x-amz-write-offset-bytes",
-	"x-amz-copy-source",
-};
-
 static bool parse_conditions(struct s3_call *c, struct store_conditions *cond)
 {
-	const struct str *none = http_head_get(&c->http->head, STR("if-none-match"));
-	if (none && !str_eq(*none, STR("*"))) {
-		s3_fail(c, S3_NOT_IMPLEMENTED, "If-None-Match on a write takes only *");
-		return false;
-	}
-	cond->if_none_match_any = none != NULL;
+	cond->if_none_match_any = http_head_get(&c->http->head, STR("if-none-match")) != NULL;
 	return s3_if_match(c, &cond->if_match);
 }
 
@@ -104,9 +86,7 @@ void s3_put_object(struct s3_call *c)
 	struct engine_put put = {.object = {.bucket = c->bucket, .key = c->key},
 	                         .request_id = c->request_id};
 	struct s3_upload upload = {0};
-	if (!s3_refuse_fields(c, refused_fields,
-	                      sizeof(refused_fields) / sizeof(refused_fields[0])) ||
-	    !s3_upload_parse(c, c->server->config->server.max_object_size,
+	if (!s3_upload_parse(c, c->server->config->server.max_object_size,
 	                     "Object size exceeds the maximum allowed size", &upload) ||
 	    !parse_metadata(c, &put.object) || !parse_conditions(c, &put.conditions) ||
 	    !admit(c, upload.size))

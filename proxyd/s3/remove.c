@@ -6,21 +6,12 @@
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 
-/* Conditions that are not evaluated. To delete regardless of them would lose what
- * the client wanted kept. */
-static const char *const refused_fields[] = {
-	"x-amz-if-match-last-modified-time",
-	"x-amz-if-match-size",
-};
-
 void s3_delete_object(struct s3_call *c)
 {
 	struct store_conditions cond = {0};
 	struct error e;
 	bool existed;
-	if (!s3_refuse_fields(c, refused_fields,
-	                      sizeof(refused_fields) / sizeof(refused_fields[0])) ||
-	    !s3_if_match(c, &cond.if_match))
+	if (!s3_if_match(c, &cond.if_match))
 		return;
 	if (store_delete(c->server->store, c->bucket, c->key, &cond, &existed, &e) != ERR_OK) {
 		s3_fail_err(c, &e, "Failed to delete object");

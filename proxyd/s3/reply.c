@@ -79,21 +79,6 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 	}
 }
 
-bool s3_refuse_fields(struct s3_call *c, const char *const *names, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct str *v = http_head_get(&c->http->head, str_of(names[i]));
-		if (!v)
-			continue;
-		if (str_eq(str_of(names[i]), STR("x-amz-object-lock-legal-hold")) &&
-		    str_eq_nocase(*v, STR("off")))
-			continue;
-		s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is not supported", names[i]);
-		return false;
-	}
-	return true;
-}
-
 void s3_reply_xml(struct s3_call *c, struct str document)
 {
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));

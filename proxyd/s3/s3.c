@@ -20,18 +20,23 @@
 
 /* First match wins. What is not here is refused by name. */
 static const struct s3_operation operations[] = {
-	{"ListBuckets", "GET", S3_SERVICE, NULL, NULL, s3_list_buckets, -1},
-	{"CreateBucket", "PUT", S3_BUCKET, NULL, NULL, s3_create_bucket, -1},
-	{"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, s3_head_bucket, -1},
-	{"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, s3_get_bucket_location, -1},
+	{"ListBuckets", "GET", S3_SERVICE, NULL, NULL, s3_list_buckets, -1, S3_DOES_OTHER},
+	{"CreateBucket", "PUT", S3_BUCKET, NULL, NULL, s3_create_bucket, -1, S3_DOES_MAKE_BUCKET},
+	{"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, s3_head_bucket, -1, S3_DOES_OTHER},
+	{"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, s3_get_bucket_location, -1,
+         S3_DOES_OTHER},
 	{"ListObjectsV2", "GET", S3_BUCKET, "list-type", "2", s3_list_objects_v2,
-         METRIC_OPERATION_LIST},
-	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST},
-	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT},
-	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET},
-	{"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, s3_head_object, METRIC_OPERATION_HEAD},
-	{"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, s3_delete_object,
-         METRIC_OPERATION_DELETE},
+         METRIC_OPERATION_LIST, S3_DOES_OTHER},
+	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST,
+         S3_DOES_OTHER},
+	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT,
+         S3_DOES_WRITE},
+	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET,
+         S3_DOES_READ},
+	{"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, s3_head_object, METRIC_OPERATION_HEAD,
+         S3_DOES_READ},
+	{"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, s3_delete_object, METRIC_OPERATION_DELETE,
+         S3_DOES_DELETE},
 };
 
 /* Query parameters that turn a request into another operation, sorted. A request
@@ -208,7 +213,8 @@ static void perform(struct s3_call *c)
 		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
 		c->operation = op;
-		op->handle(c);
+		if (s3_refuse_fields(c))
+			op->handle(c);
 	}
 }
 

@@ -48,6 +48,15 @@ struct s3_call {
 	char error[300];     /* what went wrong, for the log */
 };
 
+/* What an operation does, as far as header fields are concerned (request.c). */
+enum {
+	S3_DOES_READ = 1,
+	S3_DOES_WRITE = 2,
+	S3_DOES_DELETE = 4,
+	S3_DOES_MAKE_BUCKET = 8,
+	S3_DOES_OTHER = 16,
+};
+
 struct s3_operation {
 	const char *name; /* "PutObject", as in audit events and metrics */
 	const char *method;
@@ -55,7 +64,8 @@ struct s3_operation {
 	const char *parameter; /* query parameter that must be there, or NULL */
 	const char *value;     /* and have this value, or NULL */
 	void (*handle)(struct s3_call *c);
-	int metric; /* METRIC_OPERATION_*, or -1: not a storage operation */
+	int metric;    /* METRIC_OPERATION_*, or -1: not a storage operation */
+	unsigned does; /* one of S3_DOES_* */
 };
 
 /* Serves one request (proxyd/http/route.c). */
@@ -66,7 +76,11 @@ void s3_handle_malformed(struct http_call *h, int status, const char *why);
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
 
-/* request.c: the condition of a write, "*" or a tag. False: answered. */
+/* request.c: refuses what a request asks for in header fields, or in a signed URL that
+ * carries them as parameters, and the operation does not do: it must not be done
+ * without. False: answered. */
+bool s3_refuse_fields(struct s3_call *c);
+/* The condition of a write, "*" or a tag. False: answered. */
 bool s3_if_match(struct s3_call *c, struct str *out);
 
 /* reply.c: error answers. message NULL: the default one of the code. */
@@ -76,8 +90,6 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 /* From an error of the engine or the catalogue; fallback is what the client is
  * told when the text is none of its business. */
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
-/* Refuses a request with one of these header fields. False: answered. */
-bool s3_refuse_fields(struct s3_call *c, const char *const *names, size_t n);
 void s3_reply_xml(struct s3_call *c, struct str document);
 void s3_reply_etag(struct s3_call *c, struct str etag);
 

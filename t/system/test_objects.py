@@ -8,7 +8,7 @@ import socket
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.signing import sign
+from harness.signing import send, sign
 
 MIB = 1024 * 1024
 KEYS = ["plain.txt", "with space", "plus+sign", "percent%2Fencoded", "per%cent", "uni/ü-日本-🙂",
@@ -191,6 +191,51 @@ def test_what_is_not_built_is_refused_by_name(orchestrator):
             (s3.delete_bucket, dict(Bucket="photos"))):
         assert error_of(call, **arguments) == (501, "NotImplemented"), call
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
+
+
+def test_header_fields_that_ask_for_more_are_refused(orchestrator):
+    s3 = orchestrator.s3()
+    s3.put_object(Bucket="photos", Key="k", Body=b"untouched")
+    date = "Sun, 06 Nov 2033 08:49:37 GMT"
+    customer = "x-amz-server-side-encryption-customer-"
+    reads = [("x-amz-expected-bucket-owner", "1"), (customer + "algorithm", "AES256"),
+             (customer + "key", "a2V5"), (customer + "key-md5", "bWQ1")]
+    bucket = [("x-amz-acl", "public-read"), ("x-amz-grant-read", 'id="1"'),
+              ("X-Amz-Grant-Full-Control", 'id="1"'), ("x-amz-expected-bucket-owner", "1")]
+    dates = [("If-Modified-Since", date), ("If-Unmodified-Since", date)]
+    refused = {
+        ("GET", "/photos/k"): reads,
+        ("HEAD", "/photos/k"): reads,
+        ("PUT", "/photos/k"): reads + bucket + dates + [
+            ("If-None-Match", '"x"'), ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-aws-kms-key-id", "1"), ("x-amz-tagging", "a=b"),
+            ("x-amz-object-lock-legal-hold", "ON")],
+        ("DELETE", "/photos/k"): dates + [
+            ("If-None-Match", "*"), ("x-amz-expected-bucket-owner", "1")],
+        ("PUT", "/photos"): bucket + [("x-amz-bucket-object-lock-enabled", "true"),
+                                      ("x-amz-object-ownership", "ObjectWriter")],
+        ("GET", "/photos"): [("x-amz-expected-bucket-owner", "1")],
+        ("GET", "/"): [("x-amz-expected-bucket-owner", "1")],
+    }
+    for (method, path), fields in refused.items():
+        for name, value in fields:
+            target, headers, _ = sign(orchestrator, method, path, headers={name: value})
+            status, body = send(orchestrator, method, target, headers)
+            assert status == 501, (method, path, name)
+            assert method == "HEAD" or name.lower() in body.decode().lower(), body
+    # A URL that was signed with such a field may carry it as a parameter.
+    target, headers, _ = sign(orchestrator, "PUT", "/photos/k?x-amz-acl=public-read", query=True)
+    assert send(orchestrator, "PUT", target, headers)[0] == 501
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
+    for method, path, name, value in (
+            ("PUT", "/photos/k", "x-amz-acl", "private"),
+            ("PUT", "/photos/k", "x-amz-acl", "bucket-owner-full-control"),
+            ("PUT", "/photos/k", "x-amz-server-side-encryption", "AES256"),
+            ("PUT", "/photos/k", "x-amz-object-lock-legal-hold", "OFF"),
+            ("PUT", "/photos", "x-amz-acl", "private"),
+            ("GET", "/photos/k", "x-amz-acl", "public-read")):
+        target, headers, _ = sign(orchestrator, method, path, headers={name: value})
+        assert send(orchestrator, method, target, headers)[0] == 200, (method, path, name)
 
 
 def test_conditional_writes(orchestrator):

@@ -160,6 +160,7 @@
 	X(EVENT_S3_INVALID_PATH, "s3.InvalidPath")                                                 \
 	X(EVENT_S3_BUCKET_MISMATCH, "s3.BucketMismatch")                                           \
 	X(EVENT_S3_METHOD_NOT_ALLOWED, "s3.MethodNotAllowed")                                      \
+	X(EVENT_S3_NOT_IMPLEMENTED, "s3.NotImplemented")                                           \
 	X(EVENT_STORAGE_PUT_OBJECT, "storage.PutObject")                                           \
 	X(EVENT_STORAGE_GET_OBJECT, "storage.GetObject")                                           \
 	X(EVENT_STORAGE_HEAD_OBJECT, "storage.HeadObject")                                         \

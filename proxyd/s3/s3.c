@@ -200,13 +200,14 @@ static void perform(struct s3_call *c)
 {
 	const struct s3_operation *op = find_operation(c);
 	const char *foreign = foreign_subresource(c, op);
-	c->event = "s3.MethodNotAllowed";
+	c->event = "s3.NotImplemented";
 	if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
 		         c->key.n ? "object" : "bucket", foreign);
 	} else if (!op && c->bucket.n && !c->key.n && str_eq(c->http->head.method, STR("DELETE"))) {
 		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
+		c->event = "s3.MethodNotAllowed";
 		http_reply_field(c->http, "Allow",
 		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,

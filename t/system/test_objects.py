@@ -191,6 +191,12 @@ def test_what_is_not_built_is_refused_by_name(orchestrator):
             (s3.delete_bucket, dict(Bucket="photos"))):
         assert error_of(call, **arguments) == (501, "NotImplemented"), call
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
+    target, headers, _ = sign(orchestrator, "PATCH", "/photos/k")
+    assert send(orchestrator, "PATCH", target, headers)[0] == 405
+    told = {(line["status"], line["event"]) for line in orchestrator.audit()
+            if line.get("status") in (405, 501)}
+    assert told == {(501, "s3.NotImplemented"), (405, "s3.MethodNotAllowed"),
+                    (501, "s3.PutObject")}  # the copy
 
 
 def test_header_fields_that_ask_for_more_are_refused(orchestrator):

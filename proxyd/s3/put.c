@@ -16,6 +16,29 @@ static bool parse_conditions(struct s3_call *c, struct store_conditions *cond)
 	return s3_if_match(c, &cond->if_match);
 }
 
+static bool has_tag(const struct store_conditions *cond, const struct store_version *v)
+{
+	return str_eq(cond->if_match, STR("*")) || str_eq(cond->if_match, v->o.etag);
+}
+
+/* Whether the conditions hold now: a client need not send a body for nothing. They are
+ * checked again with the commit, and that decides. False: answered. */
+static bool conditions_hold(struct s3_call *c, const struct store_conditions *cond)
+{
+	struct store_version v;
+	struct error e;
+	if (!cond->if_none_match_any && !cond->if_match.n)
+		return true;
+	enum err r = store_find(c->server->store, c->bucket, c->key, false, c->arena, &v, &e);
+	if (r == ERR_NOT_FOUND && !cond->if_match.n)
+		return true;
+	if (r == ERR_OK && (cond->if_none_match_any || !has_tag(cond, &v)))
+		r = err_set(&e, ERR_PRECONDITION, "a condition does not hold");
+	if (r != ERR_OK)
+		s3_fail_err(c, &e, "Failed to evaluate conditional write");
+	return r == ERR_OK;
+}
+
 static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size)
 {
 	if (r == METADATA_TOO_LARGE)
@@ -89,7 +112,7 @@ void s3_put_object(struct s3_call *c)
 	if (!s3_upload_parse(c, c->server->config->server.max_object_size,
 	                     "Object size exceeds the maximum allowed size", &upload) ||
 	    !parse_metadata(c, &put.object) || !parse_conditions(c, &put.conditions) ||
-	    !admit(c, upload.size))
+	    !conditions_hold(c, &put.conditions) || !admit(c, upload.size))
 		return;
 	put.object.size = upload.size;
 	put.spool = spool_new(engine_spool_budget(c->server->engine), upload.size);

@@ -281,6 +281,17 @@ def exchange(orchestrator, method, key, fields, body=b"", wait=False):
     return int(answer.split(" ")[1]), answer
 
 
+def test_conditions_are_checked_before_the_body(orchestrator):
+    etag = orchestrator.s3().put_object(Bucket="photos", Key="k", Body=b"1")["ETag"]
+    for key, name, value, status in (
+            ("k", "If-None-Match", "*", 412), ("k", "If-Match", '"other"', 412),
+            ("new", "If-Match", "*", 404), ("new", "If-Match", etag, 404),
+            ("new", "If-None-Match", "*", 100), ("k", "If-Match", etag, 100),
+            ("k", "If-Match", "*", 100)):
+        fields = [("Expect", "100-continue"), (name, value)]
+        assert exchange(orchestrator, "PUT", key, fields, b"2", wait=True)[0] == status, fields
+
+
 def test_conditions_that_no_object_meets(orchestrator):
     s3 = orchestrator.s3()
     etag = s3.put_object(Bucket="photos", Key="k", Body=b"kept")["ETag"]

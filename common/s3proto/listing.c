@@ -66,6 +66,30 @@ struct str listing_successor(struct arena *a, struct str s)
 	return STR_NULL;
 }
 
+struct str listing_behind(struct arena *a, struct str s)
+{
+	static const char last[] = "\xf4\x8f\xbf\xbf"; /* U+10FFFF */
+	struct str next = listing_successor(a, s);
+	if (next.n > 0)
+		return next;
+	const size_t n = sizeof(last) - 1, times = PATH_KEY_MAX / n + 1;
+	char *p = arena_alloc(a, s.n + times * n);
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	for (size_t i = 0; i < times; i++)
+		memcpy(p + s.n + i * n, last, n);
+	return str_n(p, s.n + times * n);
+}
+
+/* The least string greater than s: no key holds a NUL. */
+static struct str next_string(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+	memcpy(p, s.p, s.n);
+	p[s.n] = '\x01';
+	return str_n(p, s.n + 1);
+}
+
 /* --- the page --- */
 
 /* The common prefix a key belongs to; false when it stands for itself. */
@@ -104,7 +128,6 @@ void listing_init(struct listing *l, struct arena *a, struct str prefix, struct 
 		.arena = a,
 		.prefix = prefix,
 		.delimiter = delimiter,
-		.after = after,
 		.limit = limit,
 		.from = prefix,
 		.until = listing_successor(a, prefix),
@@ -114,12 +137,12 @@ void listing_init(struct listing *l, struct arena *a, struct str prefix, struct 
 	else if (after_is_cursor && group_of(l, after, &group))
 		seek(l, listing_successor(a, group));
 	else if (after.n > 0)
-		seek(l, after);
+		seek(l, next_string(a, after));
 }
 
 size_t listing_want(const struct listing *l)
 {
-	return l->limit - l->count + 2;
+	return l->limit - l->count + 1;
 }
 
 static enum listing_step take(struct listing *l, struct str entry, enum listing_step step)
@@ -147,7 +170,7 @@ enum listing_step listing_feed(struct listing *l, struct str key)
 {
 	assert(!l->done);
 	struct str group;
-	if (str_cmp(key, l->from) < 0 || (l->after.n > 0 && str_cmp(key, l->after) <= 0))
+	if (str_cmp(key, l->from) < 0)
 		return LISTING_SKIP;
 	if (!str_starts(key, l->prefix)) {
 		finish(l, false);
@@ -157,7 +180,7 @@ enum listing_step listing_feed(struct listing *l, struct str key)
 		return take_group(l, group);
 	enum listing_step step = take(l, key, LISTING_KEY);
 	if (step == LISTING_KEY)
-		l->from = l->after = key;
+		l->from = next_string(l->arena, key);
 	return step;
 }
 

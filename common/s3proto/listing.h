@@ -11,9 +11,9 @@
  *             if there were fewer rows than wanted: listing_end(&l)
  *     }
  *
- * After LISTING_GROUP l.from lies behind the whole group: the rest of the rows
- * may still be fed, or thrown away and read anew from l.from, so a page never
- * costs more than its entries, however large the groups are.
+ * After LISTING_GROUP l.from lies behind the whole group: the rest of its rows may be
+ * fed, thrown away or never read, so a page need not cost more than its entries,
+ * however large the groups are.
  */
 #ifndef S3PROTO_LISTING_H
 #define S3PROTO_LISTING_H
@@ -31,7 +31,7 @@
 enum listing_step {
 	LISTING_KEY,   /* the key is an entry */
 	LISTING_GROUP, /* l->group is a common prefix */
-	LISTING_SKIP,  /* nothing: inside a group already told, or not after the start */
+	LISTING_SKIP,  /* nothing: before l->from */
 	LISTING_FULL,  /* nothing: the page was full and there is more; done */
 };
 
@@ -47,7 +47,7 @@ struct listing {
 	struct str last;  /* the last entry or common prefix: the cursor of the next page */
 	/* private */
 	struct arena *arena;
-	struct str prefix, delimiter, after;
+	struct str prefix, delimiter;
 	size_t limit;
 };
 
@@ -59,8 +59,8 @@ struct listing {
 void listing_init(struct listing *l, struct arena *a, struct str prefix, struct str delimiter,
                   struct str after, bool after_is_cursor, size_t limit);
 
-/* Rows worth reading next: what the page still holds, the key at l->from that may
- * have been told already, and one more to see whether the page is truncated. */
+/* Rows worth reading next: what the page still holds, and one more to see whether it is
+ * truncated. */
 size_t listing_want(const struct listing *l);
 
 /* The next key, greater than the one before. It must outlive l. */
@@ -72,6 +72,10 @@ void listing_end(struct listing *l);
 /* The least string that is greater than every string beginning with s, as valid
  * UTF-8 (s is); empty when there is none. */
 struct str listing_successor(struct arena *a, struct str s);
+
+/* The same for the keys among those strings, which have at most PATH_KEY_MAX bytes: never
+ * empty. A greater key that does not begin with s is not less than it either. */
+struct str listing_behind(struct arena *a, struct str s);
 
 /* Tokens are opaque to clients: base64url of a version byte and the cursor. */
 void listing_token_encode(struct buf *b, struct str cursor);

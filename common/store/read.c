@@ -6,7 +6,6 @@
 #include "store/store_private.h"
 
 #include <stdio.h>
-#include <string.h>
 #include "s3proto/listing.h"
 
 /* The head columns are the first of both statements. */
@@ -107,37 +106,28 @@ static void read_list(struct arena *a, const struct db_result *r, struct store_l
 		};
 }
 
-/* The least key of interest. The least text greater than `after` is `after` and
- * U+0001: no text holds a NUL. */
-static struct str lower_bound(struct arena *a, struct str prefix, struct str after, bool inclusive)
-{
-	struct str from = after;
-	if (!inclusive && after.n) {
-		char *p = arena_alloc(a, after.n + 1);
-		memcpy(p, after.p, after.n);
-		p[after.n] = '\x01';
-		from = str_n(p, after.n + 1);
-	}
-	return str_cmp(from, prefix) < 0 ? prefix : from;
-}
-
-enum err store_list(struct store *s, struct str bucket, struct str prefix, struct str after,
-                    bool inclusive, int n, struct arena *a, struct store_listed **out,
+enum err store_list(struct store *s, struct str bucket, struct str prefix, struct str delimiter,
+                    struct str from, int n, struct arena *a, struct store_listed **out,
                     size_t *n_out, struct error *e)
 {
 	struct args args = {0};
 	struct db_result *res = NULL;
+	/* No key holds a NUL. */
+	bool grouped = delimiter.n > 0 && str_chr(delimiter, '\0') < 0;
 	*out = NULL;
 	*n_out = 0;
-	if (!str_is_utf8(prefix))
-		return err_set(e, ERR_INVALID, "the prefix is not UTF-8");
-	struct str until = listing_successor(a, prefix);
+	if (!str_is_utf8(prefix) || !str_is_utf8(delimiter))
+		return err_set(e, ERR_INVALID, "prefix or delimiter is not UTF-8");
 	arg_str(&args, bucket);
-	arg_str(&args, lower_bound(a, prefix, after, inclusive));
+	arg_str(&args, str_cmp(from, prefix) < 0 ? prefix : from);
 	arg_i64(&args, n);
-	if (until.n)
-		arg_str(&args, until);
-	enum err r = db_exec(s->db, until.n ? Q_LIST_UNTIL : Q_LIST, args.p, &res, e);
+	arg_str(&args, listing_behind(a, prefix));
+	if (grouped) {
+		arg_str(&args, prefix);
+		arg_str(&args, delimiter);
+		arg_str(&args, listing_behind(a, delimiter));
+	}
+	enum err r = db_exec(s->db, grouped ? Q_LIST_GROUPS : Q_LIST, args.p, &res, e);
 	if (r == ERR_OK)
 		read_list(a, res, out, n_out);
 	db_result_free(&res);

@@ -154,10 +154,12 @@ struct store_listed {
 	int64_t modified;
 };
 
-/* Up to n keys in byte order with the prefix, greater than `after` (or equal
- * when inclusive). Cost is independent of how far into the bucket `after` is. */
-enum err store_list(struct store *s, struct str bucket, struct str prefix, struct str after,
-                    bool inclusive, int n, struct arena *a, struct store_listed **out,
+/* Up to n keys in byte order with the prefix, not less than `from`; fewer only when there
+ * are no more. With a delimiter (empty: none) most keys of a group, which are equal up
+ * to the first one after the prefix, are left out, but not its first. Cost is
+ * independent of how far into the bucket `from` is and of the size of groups. */
+enum err store_list(struct store *s, struct str bucket, struct str prefix, struct str delimiter,
+                    struct str from, int n, struct arena *a, struct store_listed **out,
                     size_t *n_out, struct error *e);
 
 /* --- space --------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * ListObjects V1 and V2: pages of keys in byte order. Grouping by delimiter is
- * decided in s3proto/listing.c; here keys are fetched for it, a group is skipped
- * by seeking behind it, and the page is written.
+ * decided in s3proto/listing.c; here keys are fetched for it, without most of those
+ * inside groups, and the page is written.
  */
 #include "base/clock.h"
 #include "proxyd/s3/s3.h"
@@ -101,36 +101,27 @@ static void add_group(struct page *p)
 	xml_close(&p->groups, "CommonPrefixes");
 }
 
-/* Rows to fetch at once: after a group most rows are thrown away, so a page that
- * meets groups fetches little at a time, one that does not, much. */
-#define FETCH_MIN 8
-
+/* One query as a rule. When keys and groups alternate, keys of groups that were told
+ * already may take the place of others: then another. */
 static enum err fill(struct s3_call *c, struct page *p, struct error *e)
 {
 	struct listing *l = &p->listing;
-	size_t fetch = p->delimiter.n ? FETCH_MIN : listing_want(l);
 	while (!l->done) {
-		size_t want = listing_want(l);
-		if (fetch < want)
-			want = fetch;
 		struct store_listed *rows;
-		size_t n;
-		enum err r = store_list(c->server->store, c->bucket, p->prefix, l->from, true,
-		                        (int)want, c->arena, &rows, &n, e);
+		size_t n, want = listing_want(l);
+		enum err r = store_list(c->server->store, c->bucket, p->prefix, p->delimiter,
+		                        l->from, (int)want, c->arena, &rows, &n, e);
 		if (r != ERR_OK)
 			return r;
-		bool grouped = false;
-		for (size_t i = 0; i < n && !l->done && !grouped; i++) {
+		for (size_t i = 0; i < n && !l->done; i++) {
 			enum listing_step step = listing_feed(l, rows[i].key);
 			if (step == LISTING_KEY)
 				add_key(p, &rows[i]);
 			if (step == LISTING_GROUP)
 				add_group(p);
-			grouped = step == LISTING_GROUP;
 		}
-		if (!grouped && n < want && !l->done)
+		if (n < want)
 			listing_end(l);
-		fetch = grouped ? FETCH_MIN : fetch * 4;
 	}
 	return ERR_OK;
 }

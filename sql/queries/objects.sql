@@ -65,12 +65,44 @@ ORDER BY segment_number NULLS FIRST, copied_at, backend;
 SELECT object_name AS key, size_bytes AS size, etag, s3o_micros(created_at) AS modified
 FROM object_versions
 WHERE bucket = $1 AND is_latest AND NOT is_delete_marker AND object_name >= $2
-ORDER BY object_name LIMIT $3;
-
--- name: list_until :read
--- columns: key size etag modified
-SELECT object_name AS key, size_bytes AS size, etag, s3o_micros(created_at) AS modified
-FROM object_versions
-WHERE bucket = $1 AND is_latest AND NOT is_delete_marker AND object_name >= $2
   AND object_name < $4
 ORDER BY object_name LIMIT $3;
+
+-- The same with few keys of each group: those whose names are equal up to the first
+-- delimiter ($6) after the prefix ($5). A hop over the index for each batch: where it
+-- begins and how many keys it has. One that ends in a group is followed by one that
+-- begins behind the group ($7 instead of the delimiter) and has one key, in case
+-- another group follows; after a key that stands for itself they become larger. The
+-- limits of 64 are for the planner, which would otherwise take a batch for a part of the
+-- bucket.
+-- name: list_groups :read
+-- columns: key size etag modified
+WITH RECURSIVE batch (first, keys, told) AS (
+	SELECT $2::TEXT COLLATE "C", 1, 0
+	UNION ALL
+	SELECT CASE WHEN d.at > 0 THEN left(last.object_name, length($5) + d.at - 1) || $7
+	       ELSE last.object_name || chr(1) END,
+	       CASE WHEN d.at > 0 THEN 1 ELSE least(b.keys * 4, 64) END,
+	       b.told + b.keys
+	FROM batch b
+	CROSS JOIN LATERAL (
+		SELECT object_name FROM (
+			SELECT object_name FROM object_versions
+			WHERE bucket = $1 AND is_latest AND NOT is_delete_marker
+			  AND object_name >= b.first AND object_name < $4
+			ORDER BY object_name LIMIT 64) k
+		ORDER BY object_name OFFSET b.keys - 1 LIMIT 1) last
+	CROSS JOIN LATERAL (
+		SELECT strpos(substr(last.object_name, length($5) + 1), $6) AS at) d
+	WHERE b.told + b.keys < $3
+)
+SELECT v.object_name AS key, v.size_bytes AS size, v.etag, s3o_micros(v.created_at) AS modified
+FROM batch b
+CROSS JOIN LATERAL (
+	SELECT * FROM (
+		SELECT object_name, size_bytes, etag, created_at FROM object_versions
+		WHERE bucket = $1 AND is_latest AND NOT is_delete_marker
+		  AND object_name >= b.first AND object_name < $4
+		ORDER BY object_name LIMIT 64) k
+	ORDER BY object_name LIMIT b.keys) v
+ORDER BY key LIMIT $3;

@@ -78,6 +78,62 @@ def test_pages(bucket, prefix, delimiter):
         assert got == want
 
 
+ALPHABET = ["a", "b", "/", "/", "//", "-", "\x01", "\t", "\x7f", "é", "\ud7ff", "\ue000",
+            "\U0010ffff", "\U0010ffff"]
+DELIMITERS = ["/", "//", "a", "a/", "\x01", "é", "\ud7ff", "\U0010ffff", "/\U0010ffff", "\x7f/"]
+
+
+@pytest.fixture(scope="module")
+def odd_keys(bucket):
+    """Random keys in a bucket of their own."""
+    rng = random.Random(2)
+    keys = sorted({"".join(rng.choices(ALPHABET, k=rng.randrange(1, 8))) for _ in range(200)} |
+                  {"\U0010ffff" * 256, "/" + "\U0010ffff" * 255} |
+                  {f"many/{i}" for i in range(70)})
+    s3 = bucket.s3("documents")
+    for key in keys:
+        s3.put_object(Bucket="documents", Key=key, Body=b"")
+    return keys
+
+
+def page_of(keys, prefix, delimiter, after, is_cursor, size):
+    """The entries of a page, and whether it is truncated: grouping key by key. Text
+    is compared by code points, which is the order of UTF-8."""
+    def group(key):
+        at = key.find(delimiter, len(prefix)) if key.startswith(prefix) else -1
+        return key[:at + len(delimiter)] if at >= 0 else None
+
+    found = []
+    for key in keys:
+        told = group(key)
+        if not key.startswith(prefix) or key <= after or is_cursor and told and told == group(after):
+            continue
+        entry = ("prefix", told) if told else ("key", key)
+        if entry not in found:
+            found.append(entry)
+    return found[:size], len(found) > size
+
+
+def test_odd_keys_and_delimiters(bucket, odd_keys):
+    s3 = bucket.s3("documents")
+    rng = random.Random(3)
+    for n in range(250):
+        key = rng.choice(odd_keys)[:12]
+        prefix = key[:rng.choice((0, 0, 0, 1, 1, 2))]
+        delimiter = rng.choice(DELIMITERS)
+        after = (rng.choice(odd_keys) + rng.choice(["", "", "/", "a"]))[:rng.randrange(9)]
+        size = rng.choice((1, 2, 3, 10, 1000))
+        said = dict(Bucket="documents", Prefix=prefix, Delimiter=delimiter, MaxKeys=size)
+        page = s3.list_objects(Marker=after, **said) if n % 2 else \
+            s3.list_objects_v2(StartAfter=after, **said)
+        assert (entries(page), page["IsTruncated"]) == page_of(
+            odd_keys, prefix, delimiter, after, n % 2 == 1, size), (said, after)
+        if page["IsTruncated"] and n % 2 == 0:
+            last = entries(page)[-1][1]
+            more = s3.list_objects_v2(ContinuationToken=page["NextContinuationToken"], **said)
+            assert entries(more) == page_of(odd_keys, prefix, delimiter, last, True, size)[0]
+
+
 def test_start_after(bucket):
     s3 = bucket.s3()
     for after in random.Random(7).sample(KEYS, 10) + ["", "0", "zz"]:

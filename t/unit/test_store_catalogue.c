@@ -308,14 +308,14 @@ TEST(one_winner)
 
 /* --- listing ---------------------------------------------------------------------------- */
 
-static void expect_list(struct sf *f, const char *prefix, const char *after, bool inclusive, int n,
-                        const char *expected)
+static void expect_list(struct sf *f, const char *prefix, const char *delimiter, const char *from,
+                        int n, const char *expected)
 {
 	struct store_listed *rows;
 	size_t count;
 	struct buf b = {0};
-	ck_assert_int_eq(store_list(f->s, STR("bk"), str_of(prefix), str_of(after), inclusive, n,
-	                            f->a, &rows, &count, &f->e),
+	ck_assert_int_eq(store_list(f->s, STR("bk"), str_of(prefix), str_of(delimiter),
+	                            str_of(from), n, f->a, &rows, &count, &f->e),
 	                 ERR_OK);
 	for (size_t i = 0; i < count; i++)
 		buf_printf(&b, "%s%.*s", i ? " " : "", STR_FMT(rows[i].key));
@@ -338,26 +338,34 @@ static void lists(const char *conninfo)
 	sf_open(&f, conninfo, "one");
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		ck_assert_int_eq(sf_put(&f, keys[i], "u", 7), ERR_OK);
-	expect_list(&f, "", "", false, 100,
+	expect_list(&f, "", "", "", 100,
 	            "%like B _x a a/ a/b a/b/c a0 b \xc3\xa9 \xf4\x8f\xbf\xbf");
-	expect_list(&f, "", "", false, 2, "%like B");
-	expect_list(&f, "", "B", false, 2, "_x a");
-	expect_list(&f, "", "B", true, 2, "B _x");
-	expect_list(&f, "a/", "", false, 10, "a/ a/b a/b/c");
-	expect_list(&f, "a/", "a/", false, 10, "a/b a/b/c");
-	expect_list(&f, "a/", "a/b/zzz", false, 10, "");
-	expect_list(&f, "a/", "Z", false, 10, "a/ a/b a/b/c"); /* before the prefix */
-	expect_list(&f, "a/", "b", false, 10, "");             /* behind it */
-	expect_list(&f, "\xc3\xa9", "", false, 10, "\xc3\xa9");
-	expect_list(&f, "\xf4\x8f\xbf\xbf", "", false, 10, "\xf4\x8f\xbf\xbf"); /* no successor */
-	expect_list(&f, "%", "", false, 10, "%like");
-	expect_list(&f, "nothing", "", false, 10, "");
+	expect_list(&f, "", "", "", 2, "%like B");
+	expect_list(&f, "", "", "B\x01", 2, "_x a");
+	expect_list(&f, "", "", "B", 2, "B _x");
+	expect_list(&f, "a/", "", "", 10, "a/ a/b a/b/c");
+	expect_list(&f, "a/", "", "a/\x01", 10, "a/b a/b/c");
+	expect_list(&f, "a/", "", "a/b/zzz", 10, "");
+	expect_list(&f, "a/", "", "Z", 10, "a/ a/b a/b/c"); /* before the prefix */
+	expect_list(&f, "a/", "", "b", 10, "");             /* behind it */
+	expect_list(&f, "\xc3\xa9", "", "", 10, "\xc3\xa9");
+	expect_list(&f, "\xf4\x8f\xbf\xbf", "", "", 10, "\xf4\x8f\xbf\xbf"); /* no successor */
+	expect_list(&f, "%", "", "", 10, "%like");
+	expect_list(&f, "nothing", "", "", 10, "");
+	/* By delimiter: the first key of each group. */
+	expect_list(&f, "a", "/", "a/", 2, "a/ a0");
+	expect_list(&f, "a/", "/", "a/\x01", 10, "a/b a/b/c");
+	expect_list(&f, "", "a", "a", 10, "a b \xc3\xa9 \xf4\x8f\xbf\xbf");
+	expect_list(&f, "", "\xf4\x8f\xbf\xbf", "b", 10, "b \xc3\xa9 \xf4\x8f\xbf\xbf");
 	ck_assert_int_eq(
-		store_list(f.s, STR("bk"), STR("\xff"), STR(""), false, 1, f.a, &rows, &n, &f.e),
+		store_list(f.s, STR("bk"), STR("\xff"), STR(""), STR(""), 1, f.a, &rows, &n, &f.e),
 		ERR_INVALID);
 	ck_assert_int_eq(
-		store_list(f.s, STR("bk"), STR(""), STR("a\0b"), false, 1, f.a, &rows, &n, &f.e),
+		store_list(f.s, STR("bk"), STR(""), STR(""), STR("a\0b"), 1, f.a, &rows, &n, &f.e),
 		ERR_INVALID);
+	ck_assert_int_eq(
+		store_list(f.s, STR("bk"), STR(""), STR("\0"), STR("b"), 1, f.a, &rows, &n, &f.e),
+		ERR_OK);
 	sf_close(&f);
 }
 TEST(lists)

@@ -88,6 +88,7 @@
 	  "A header or parameter that you provided implies functionality that is not "             \
 	  "implemented.")                                                                          \
 	X(SLOW_DOWN, "SlowDown", 503, "Server at capacity")                                        \
+	X(BACKEND_BUSY, "SlowDown", 503, "The storage backend is busy. Try again.")                \
 	X(SERVICE_UNAVAILABLE, "ServiceUnavailable", 503,                                          \
 	  "The service is temporarily unavailable. Try again.")                                    \
 	X(INSUFFICIENT_STORAGE, "InsufficientStorage", 507,                                        \

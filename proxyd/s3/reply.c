@@ -9,14 +9,21 @@
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 
+/* Bytes of a path that an error repeats: a bucket and a key that is escaped as a whole.
+ * Without a bound an answer could be six times as long as its request. */
+#define RESOURCE_MAX (256 + 3 * PATH_KEY_MAX)
+
 void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 {
+	struct str resource = c->http->path;
 	if (!message)
 		message = s3_error_message(error);
 	if (!c->error[0])
 		snprintf(c->error, sizeof(c->error), "%s: %s", s3_error_code(error), message);
+	if (resource.n > RESOURCE_MAX)
+		resource = STR_NULL;
 	BUF_AUTO b = {0};
-	s3_error_body(&b, error, str_of(message), c->http->path, str_of(c->request_id),
+	s3_error_body(&b, error, str_of(message), resource, str_of(c->request_id),
 	              str_of(c->server->host_id));
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
 	if (s3_error_status(error) == 503)
@@ -68,7 +75,7 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 		s3_fail(c, S3_OPERATION_ABORTED, NULL);
 		break;
 	case ERR_BUSY:
-		s3_fail(c, S3_SLOW_DOWN, NULL);
+		s3_fail(c, S3_BACKEND_BUSY, NULL);
 		break;
 	case ERR_UNAVAILABLE:
 	case ERR_DB_UNCERTAIN:

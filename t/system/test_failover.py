@@ -86,7 +86,7 @@ def test_a_copy_breaks_while_it_is_sent(launch, directories):
 class SlowS3:
     """An S3 backend that takes its time to store what it has received."""
 
-    def __init__(self, name, seconds):
+    def __init__(self, name, seconds, status=200):
         stored = self.stored = {}
         self.name = name
 
@@ -101,9 +101,10 @@ class SlowS3:
             def do_PUT(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 time.sleep(seconds)
-                stored[self.path] = body
+                if status == 200:
+                    stored[self.path] = body
                 puts.append(self.path)
-                self.answer(200)
+                self.answer(status)
 
             def do_DELETE(self):
                 stored.pop(self.path, None)
@@ -135,6 +136,15 @@ def test_bytes_that_arrive_after_the_write_was_given_up(launch):
     o.wait_clean(20)
     assert slow.puts and slow.stored == {}
     assert "Contents" not in o.s3().list_objects_v2(Bucket="photos")
+
+
+def test_a_busy_backend_is_told_as_such(launch):
+    o = launch([SlowS3("busy", 0, status=503)], {"server": {"backend_timeout": "2s"}})
+    with pytest.raises(ClientError) as caught:
+        o.s3(retries={"max_attempts": 0}).put_object(Bucket="photos", Key="k", Body=b"x")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert caught.value.response["Error"]["Code"] == "SlowDown"
+    assert "backend is busy" in caught.value.response["Error"]["Message"]
 
 
 @pytest.mark.parametrize("fault,undo", [("crash", "revive"), ("pause", "resume")])

@@ -96,13 +96,12 @@ enum metadata_result metadata_collect_representation(const struct http_head *h, 
 	const struct str values[] = {out->content_type,        out->cache_control,
 	                             out->content_disposition, out->content_encoding,
 	                             out->content_language,    out->expires};
-	size_t size = 0;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		if (!str_is_utf8(values[i]))
 			return METADATA_BAD_CHARACTER;
-		size += values[i].n;
+		out->size += values[i].n;
 	}
-	return size > METADATA_REPRESENTATION ? METADATA_TOO_LARGE : METADATA_OK;
+	return out->size > METADATA_REPRESENTATION ? METADATA_TOO_LARGE : METADATA_OK;
 }
 
 bool metadata_is_aws_chunked(const struct http_head *h)

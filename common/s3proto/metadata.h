@@ -42,9 +42,10 @@ struct metadata_representation {
 	struct str content_encoding; /* without aws-chunked */
 	struct str content_language;
 	struct str expires; /* as text: S3 does not interpret it */
+	size_t size;        /* of all values */
 };
 
-/* Values must be UTF-8. */
+/* Values must be UTF-8. out is complete in the METADATA_TOO_LARGE case too. */
 enum metadata_result metadata_collect_representation(const struct http_head *h, struct arena *a,
                                                      struct metadata_representation *out);
 

@@ -49,6 +49,19 @@ static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size
 	return false;
 }
 
+static bool fail_representation(struct s3_call *c, enum metadata_result r, size_t size)
+{
+	if (r == METADATA_TOO_LARGE)
+		s3_failf(
+			c, S3_METADATA_TOO_LARGE,
+			"the size %zu of Content-Type, Cache-Control and the like exceeds limit %d",
+			size, METADATA_REPRESENTATION);
+	else
+		s3_fail(c, S3_INVALID_ARGUMENT,
+		        "Content-Type, Cache-Control or the like is not valid UTF-8");
+	return false;
+}
+
 static void add_header(struct store_object *o, const char *name, struct str value)
 {
 	if (value.n)
@@ -65,7 +78,7 @@ static bool parse_metadata(struct s3_call *c, struct store_object *o)
 		return fail_metadata(c, result, m.size);
 	result = metadata_collect_representation(&c->http->head, c->arena, &r);
 	if (result != METADATA_OK)
-		return fail_metadata(c, result, METADATA_REPRESENTATION);
+		return fail_representation(c, result, r.size);
 	o->metadata = m.pairs;
 	o->n_metadata = m.n;
 	o->content_type = r.content_type.n ? r.content_type : STR("application/octet-stream");

@@ -106,6 +106,12 @@ def test_metadata_limits(orchestrator):
     s3.put_object(Bucket="photos", Key="full", Body=b"", Metadata={"k": "v" * 2047})
     assert error_of(s3.put_object, Bucket="photos", Key="over", Body=b"",
                     Metadata={"k": "v" * 2048}) == (400, "MetadataTooLarge")
+    said = ("Content-Type", "text/plain"), ("Cache-Control", "x" * 9000)
+    status, answer = exchange(orchestrator, "PUT", "over", said)
+    assert status == 400 and "MetadataTooLarge" in answer
+    assert "size 9010 of" in answer and "exceeds limit 8192" in answer
+    status, answer = exchange(orchestrator, "PUT", "over", [("Content-Type", "\xff")])
+    assert status == 400 and "InvalidArgument" in answer and "not valid UTF-8" in answer
     assert error_of(s3.head_object, Bucket="photos", Key="over")[0] == 404
 
 

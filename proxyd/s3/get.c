@@ -19,34 +19,42 @@
 /* Query parameters that replace a header of the answer, the type first. */
 static const struct {
 	const char *parameter, *field;
+	bool with_304; /* RFC 9110 15.4.5 */
 } overrides[] = {
-	{"response-content-type", "Content-Type"},
-	{"response-content-language", "Content-Language"},
-	{"response-expires", "Expires"},
-	{"response-cache-control", "Cache-Control"},
-	{"response-content-disposition", "Content-Disposition"},
-	{"response-content-encoding", "Content-Encoding"},
+	{"response-content-type", "Content-Type", false},
+	{"response-content-language", "Content-Language", false},
+	{"response-expires", "Expires", true},
+	{"response-cache-control", "Cache-Control", true},
+	{"response-content-disposition", "Content-Disposition", false},
+	{"response-content-encoding", "Content-Encoding", false},
 };
+
+#define N_OVERRIDES (sizeof(overrides) / sizeof(overrides[0]))
 
 /* Whoever makes a link for others has to sign what it changes. False: answered. */
 static bool may_override(struct s3_call *c)
 {
-	if (c->auth.scheme != SIGV4_NONE)
-		return true;
-	for (size_t i = 0; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
-		if (!uri_query_get(&c->query, str_of(overrides[i].parameter)))
+	for (size_t i = 0; i < N_OVERRIDES; i++) {
+		struct str value = s3_parameter(c, overrides[i].parameter);
+		if (!value.n)
 			continue;
-		s3_failf(c, S3_INVALID_REQUEST, "%s needs a signed request",
-		         overrides[i].parameter);
+		if (c->auth.scheme == SIGV4_NONE)
+			s3_failf(c, S3_INVALID_REQUEST, "%s needs a signed request",
+			         overrides[i].parameter);
+		else if (!http1_is_value(value))
+			s3_failf(c, S3_INVALID_ARGUMENT, "%s cannot be the value of a header field",
+			         overrides[i].parameter);
+		else
+			continue;
 		return false;
 	}
 	return true;
 }
 
-static struct str overridden(struct s3_call *c, size_t i, struct str value)
+static struct str overridden(const struct s3_call *c, size_t i, struct str value)
 {
-	const struct uri_param *p = uri_query_get(&c->query, str_of(overrides[i].parameter));
-	return p ? p->value : value;
+	struct str override = s3_parameter(c, overrides[i].parameter);
+	return override.n ? override : value;
 }
 
 static struct str stored_header(const struct store_object *o, const char *field)
@@ -57,15 +65,19 @@ static struct str stored_header(const struct store_object *o, const char *field)
 	return STR_NULL;
 }
 
+static void reply_stored(struct s3_call *c, const struct store_object *o, size_t i)
+{
+	struct str value = overridden(c, i, stored_header(o, overrides[i].field));
+	if (value.n)
+		http_reply_field(c->http, overrides[i].field, value);
+}
+
 static void reply_representation(struct s3_call *c, const struct store_object *o)
 {
 	struct str type = o->content_type.n ? o->content_type : STR("application/octet-stream");
 	http_reply_field(c->http, "Content-Type", overridden(c, 0, type));
-	for (size_t i = 1; i < sizeof(overrides) / sizeof(overrides[0]); i++) {
-		struct str value = overridden(c, i, stored_header(o, overrides[i].field));
-		if (value.n)
-			http_reply_field(c->http, overrides[i].field, value);
-	}
+	for (size_t i = 1; i < N_OVERRIDES; i++)
+		reply_stored(c, o, i);
 	for (size_t i = 0; i < o->n_metadata; i++) {
 		char *name =
 			arena_printf(c->arena, "x-amz-meta-%.*s", STR_FMT(o->metadata[i].name));
@@ -81,13 +93,21 @@ static void reply_validators(struct s3_call *c, const struct store_version *v)
 	http_reply_field(c->http, "Last-Modified", str_of(modified));
 }
 
+static void reply_not_modified(struct s3_call *c, const struct store_version *v)
+{
+	reply_validators(c, v);
+	for (size_t i = 0; i < N_OVERRIDES; i++)
+		if (overrides[i].with_304)
+			reply_stored(c, &v->o, i);
+	http_reply(c->http, 304, STR_NULL);
+}
+
 /* True when the conditions of the request let it proceed, else answered. */
 static bool conditions_hold(struct s3_call *c, const struct store_version *v)
 {
 	switch (precondition_check(&c->http->head, PRECONDITION_READ, v->o.etag, v->modified)) {
 	case PRECONDITION_NOT_MODIFIED:
-		reply_validators(c, v);
-		http_reply(c->http, 304, STR_NULL);
+		reply_not_modified(c, v);
 		return false;
 	case PRECONDITION_FAILED:
 		reply_validators(c, v);

@@ -23,20 +23,14 @@ struct page {
 	struct buf groups;   /* CommonPrefixes elements, which come after them */
 };
 
-static struct str parameter(struct s3_call *c, const char *name)
-{
-	const struct uri_param *p = uri_query_get(&c->query, str_of(name));
-	return p ? p->value : STR_NULL;
-}
-
 /* False: answered. */
 static bool parse(struct s3_call *c, struct page *p)
 {
-	struct str cursor = p->marker = parameter(c, p->v2 ? "start-after" : "marker");
+	struct str cursor = p->marker = s3_parameter(c, p->v2 ? "start-after" : "marker");
 	bool is_cursor = !p->v2;
-	p->prefix = parameter(c, "prefix");
-	p->delimiter = parameter(c, "delimiter");
-	p->fetch_owner = str_eq(parameter(c, "fetch-owner"), STR("true"));
+	p->prefix = s3_parameter(c, "prefix");
+	p->delimiter = s3_parameter(c, "delimiter");
+	p->fetch_owner = str_eq(s3_parameter(c, "fetch-owner"), STR("true"));
 	if (!listing_parse_max_keys(uri_query_get(&c->query, STR("max-keys")), &p->max_keys)) {
 		s3_fail(c, S3_INVALID_ARGUMENT, "max-keys is not a number");
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Header fields that mean the same to several operations.
+ * Header fields and parameters that mean the same to several operations.
  */
 #include <string.h>
 
@@ -87,6 +87,12 @@ bool s3_refuse_fields(struct s3_call *c)
 		if (!refuse(c, c->query.params[i].name, c->query.params[i].value))
 			return false;
 	return true;
+}
+
+struct str s3_parameter(const struct s3_call *c, const char *name)
+{
+	const struct uri_param *p = uri_query_get(&c->query, str_of(name));
+	return p ? p->value : STR_NULL;
 }
 
 bool s3_if_match(struct s3_call *c, struct str *out)

@@ -80,6 +80,8 @@ bool s3_authenticate(struct s3_call *c);
  * carries them as parameters, and the operation does not do: it must not be done
  * without. False: answered. */
 bool s3_refuse_fields(struct s3_call *c);
+/* A query parameter; empty when absent. */
+struct str s3_parameter(const struct s3_call *c, const char *name);
 /* The condition of a write, "*" or a tag. False: answered. */
 bool s3_if_match(struct s3_call *c, struct str *out);
 

@@ -131,7 +131,8 @@ def test_overwrite_and_delete(any_backend):
 
 def test_conditional_reads(orchestrator):
     s3 = orchestrator.s3()
-    etag = s3.put_object(Bucket="photos", Key="c", Body=b"body")["ETag"]
+    etag = s3.put_object(Bucket="photos", Key="c", Body=b"body", ContentType="text/x",
+                         CacheControl="max-age=7", Expires="Wed, 02 Jan 2030 03:04:05 GMT")["ETag"]
     modified = s3.head_object(Bucket="photos", Key="c")["LastModified"]
     later = modified + datetime.timedelta(hours=1)
     earlier = modified - datetime.timedelta(hours=1)
@@ -144,21 +145,44 @@ def test_conditional_reads(orchestrator):
                               (dict(IfModifiedSince=modified), 304),
                               (dict(IfUnmodifiedSince=earlier), 412)):
             assert error_of(call, Bucket="photos", Key="c", **wrong)[0] == status, wrong
+    for method in ("GET", "HEAD"):
+        status, answer = exchange(orchestrator, method, "c", [("If-None-Match", etag)])
+        assert status == 304 and etag in answer and "text/x" not in answer
+        assert "Cache-Control: max-age=7\r\n" in answer
+        assert "Expires: Wed, 02 Jan 2030 03:04:05 GMT\r\n" in answer
 
 
 def test_response_overrides(orchestrator):
     s3 = orchestrator.s3()
     s3.put_object(Bucket="photos", Key="o", Body=b"x", ContentType="text/plain")
     got = s3.get_object(Bucket="photos", Key="o", ResponseContentType="text/css",
-                        ResponseContentDisposition="inline", ResponseCacheControl="no-store")
+                        ResponseContentDisposition="inline", ResponseCacheControl="no-store",
+                        ResponseContentLanguage="")
     assert got["ContentType"] == "text/css"
     assert got["ContentDisposition"] == "inline"
     assert got["CacheControl"] == "no-store"
+    assert "ContentLanguage" not in got
+    assert s3.get_object(Bucket="photos", Key="o", ResponseContentType="")[
+        "ContentType"] == "text/plain"
+    for value in ("a\nSet-Cookie: b", "\x01", "\x7f"):
+        assert error_of(s3.get_object, Bucket="photos", Key="o",
+                        ResponseCacheControl=value) == (400, "InvalidArgument")
 
 
 def test_buckets(orchestrator):
     s3 = orchestrator.s3()
     assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["photos"]
+    for query, names in (("prefix=pho", 1), ("prefix=x", 0),
+                         ("max-buckets=1&bucket-region=us-east-1&continuation-token=", 1)):
+        target, headers, _ = sign(orchestrator, "GET", "/?" + query)
+        status, body = send(orchestrator, "GET", target, headers)
+        assert status == 200 and body.count(b"<Name>photos</Name>") == names, query
+        assert (b"<Prefix>" in body) == ("prefix" in query)
+    for query in ("max-buckets=0", "max-buckets=10001", "max-buckets=x", "continuation-token=x",
+                  "bucket-region=eu-west-1"):
+        target, headers, _ = sign(orchestrator, "GET", "/?" + query)
+        status, body = send(orchestrator, "GET", target, headers)
+        assert status == 400 and b"InvalidArgument" in body, query
     s3.head_bucket(Bucket="photos")
     assert s3.create_bucket(Bucket="photos")["Location"] == "/photos"
     assert s3.get_bucket_location(Bucket="photos")["LocationConstraint"] is None
@@ -166,6 +190,13 @@ def test_buckets(orchestrator):
     assert error_of(s3.create_bucket, Bucket="documents")[0] == 403
     assert error_of(s3.list_objects_v2, Bucket="documents") == (403, "AccessDenied")
     assert error_of(s3.list_objects_v2, Bucket="nowhere") == (404, "NoSuchBucket")
+
+
+def test_an_error_repeats_only_paths_that_could_be_right(orchestrator):
+    for key, repeated in (("k" * 1024, True), ("%C3%A9" * 512, True), ("'" * 4000, False)):
+        status, answer = exchange(orchestrator, "GET", key, [])
+        assert status >= 400 and f"<Resource>/photos/{key}</Resource>" in answer or not repeated
+        assert ("<Resource>" in answer) == repeated and len(answer) < 5000
 
 
 def test_content_md5(orchestrator):

@@ -2,8 +2,10 @@
  *
  * Log lines are built in one static buffer (only the loop's thread logs) and
  * leave with one write(2); between log_hold() and log_release() several leave
- * together. The complication is a line that does not fit: its strings are cut,
- * the longest first, to the greatest common length with which it does.
+ * together. There are two complications. A line that does not fit: its strings
+ * are cut, the longest first, to the greatest common length with which it does.
+ * And a reader that does not read: a full pipe would stop the process in write(2)
+ * for as long, so that it is written to only when there is room.
  */
 #include "base/log.h"
 
@@ -13,12 +15,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 #define LINE_MAX_BYTES (64 * 1024) /* with its newline */
-#define STUCK_MS       1000        /* how long a reader of a full non-blocking pipe is waited for */
+#define STUCK_MS       100         /* how long a reader is waited for: the loop stands still */
 
 struct entry {
 	enum log_level level;
@@ -31,14 +34,17 @@ static struct {
 	int fd;
 	pid_t pid; /* of this process; 0: not asked for yet */
 	enum log_level level;
-	bool torn;  /* the last line was cut off in the middle */
-	bool stuck; /* the last line waited in vain: do not wait again until one gets through */
+	bool may_block; /* no regular file: a reader decides how fast lines are taken */
+	bool torn;      /* the last line was cut off in the middle */
+	bool stuck;     /* the last line waited in vain: do not wait again until one gets through */
+	uint64_t lost;  /* lines since the last one that got through */
 } out = {.fd = STDERR_FILENO, .level = LOG_INFO};
 
 static struct {
 	char text[1 + LINE_MAX_BYTES]; /* a newline to end a torn line, then lines */
 	size_t n;
-	size_t held; /* bytes of whole lines that are not written yet, and the newline */
+	size_t held;  /* bytes of whole lines that are not written yet, and the newline */
+	size_t lines; /* that these are */
 	bool hold;
 	bool overflow;
 } line = {.text = "\n", .held = 1};
@@ -57,8 +63,11 @@ static __attribute__((constructor)) void watch_fork(void)
 
 void log_init(int fd, enum log_level level)
 {
+	struct stat st;
+
 	out.fd = fd;
 	out.level = level;
+	out.may_block = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	out.torn = out.stuck = false;
 }
 
@@ -226,6 +235,10 @@ static bool build(const struct entry *e, size_t cap)
 	if (out.pid == 0)
 		out.pid = getpid();
 	put_int(out.pid);
+	if (out.lost > 0 && line.lines == 0) {
+		put_name("lost_lines");
+		put_int((int64_t)out.lost);
+	}
 	put("}\n", 2);
 	return !line.overflow;
 }
@@ -247,45 +260,54 @@ static bool build_cut(const struct entry *e)
 
 /* --- writing ---------------------------------------------------------------- */
 
-/* The reader of a non-blocking pipe is slow: waits a little, then gives up, so
- * that a dead log reader slows the service down but does not stop it. */
-static bool wait_writable(void)
+/* Waits a little for a slow reader, then gives up, so that a dead one costs the
+ * lines and does not stop the service. */
+static bool is_writable(void)
 {
 	struct pollfd p = {.fd = out.fd, .events = POLLOUT};
 
-	if (out.stuck)
-		return false;
-	out.stuck = poll(&p, 1, STUCK_MS) != 1;
+	out.stuck = poll(&p, 1, out.stuck ? 0 : STUCK_MS) != 1;
 	return !out.stuck;
 }
 
-/* Errors are ignored: there is nobody to tell. */
-static void write_all(const char *p, size_t n)
+/* Bytes written or -1. A writable pipe has room for PIPE_BUF bytes (pipe(7)),
+ * more could block. */
+static ssize_t write_piece(const char *p, size_t n)
+{
+	if (!out.may_block)
+		return write(out.fd, p, n);
+	if (!is_writable())
+		return -1;
+	return write(out.fd, p, n < PIPE_BUF ? n : PIPE_BUF);
+}
+
+/* False when something is left. Errors are ignored: there is nobody to tell. */
+static bool write_all(const char *p, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n) {
-		ssize_t r = write(out.fd, p + done, n - done);
+		ssize_t r = write_piece(p + done, n - done);
 
 		if (r > 0)
 			done += (size_t)r;
-		else if (r == 0 || (errno == EAGAIN && !wait_writable()) ||
-		         (errno != EAGAIN && errno != EINTR))
+		else if (r == 0 || out.stuck || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
-	if (done == n)
-		out.stuck = false;
 	if (done > 0)
 		out.torn = done < n;
+	return done == n;
 }
 
 static void write_held(void)
 {
 	size_t skip = out.torn ? 0 : 1;
 
-	if (line.held > 1)
-		write_all(line.text + skip, line.held - skip);
+	if (line.lines > 0)
+		out.lost =
+			write_all(line.text + skip, line.held - skip) ? 0 : out.lost + line.lines;
 	line.held = 1;
+	line.lines = 0;
 }
 
 /* A pipe takes up to PIPE_BUF bytes in one piece: lines are written together
@@ -295,12 +317,14 @@ static void emit(const struct entry *e)
 	int saved = errno;
 	bool fits = build(e, SIZE_MAX);
 
-	if (line.held > 1 && (!fits || line.n > PIPE_BUF)) {
+	if (line.lines > 0 && (!fits || line.n > PIPE_BUF)) {
 		write_held();
 		fits = build(e, SIZE_MAX);
 	}
-	if (fits || build_cut(e))
+	if (fits || build_cut(e)) {
 		line.held = line.n;
+		line.lines++;
+	}
 	if (!line.hold)
 		write_held();
 	errno = saved;

@@ -31,7 +31,9 @@ struct log_field {
 #define LOG_BOOL(n, v)  ((struct log_field){.name = (n), .type = LOG_F_BOOL, .i = (v)})
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.name = NULL}})
 
-/* fd is where lines go (1, or a file opened by the caller). May be called again. */
+/* fd is where lines go (1, or a file opened by the caller). May be called again.
+ * Lines that the reader of a pipe does not take in time are lost; the next one
+ * that gets through says how many ("lost_lines"). */
 void log_init(int fd, enum log_level level);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);

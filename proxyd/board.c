@@ -70,6 +70,24 @@ enum log_level board_log_level(const struct board *b, const struct config *c)
 	return set < 0 ? c->server.log_level : (enum log_level)set;
 }
 
+enum db_state board_database(const struct board *b)
+{
+	enum db_state worst = DB_CLOSED;
+
+	for (int i = 0; i < b->n_children; i++) {
+		const struct board_child *c = &b->child[i];
+		enum db_state state = (enum db_state)c->database;
+
+		if (c->pid == 0 || c->state == CHILD_NONE)
+			continue;
+		if (state == DB_OPEN)
+			return DB_OPEN;
+		if (state == DB_HALF_OPEN)
+			worst = state;
+	}
+	return worst;
+}
+
 void board_set_breakers(struct board *b, const struct config *c)
 {
 	const struct config_breaker *limits = &c->backend_circuit_breaker;

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include "backend/breaker.h"
 #include "base/log.h"
+#include "db/db.h"
 
 struct config;
 
@@ -34,6 +35,7 @@ struct board_child {
 	_Atomic uint64_t requests;    /* in progress now */
 	_Atomic uint64_t served;      /* in all */
 	_Atomic int listener;         /* which of the listening sockets it serves */
+	_Atomic int database;         /* enum db_state of its connections */
 };
 
 #define BOARD_LINE_ERROR   'e' /* the reload failed because of this */
@@ -71,6 +73,9 @@ void *board_metrics(struct board *b);
 size_t board_size(const struct config *c);
 /* The level in force: what an operator has set, else the configured one. */
 enum log_level board_log_level(const struct board *b, const struct config *c);
+/* The database as the child sees it that sees it worst: open, else half-open,
+ * else closed. */
+enum db_state board_database(const struct board *b);
 /* Limits of the breakers as this configuration has them; states stay. */
 void board_set_breakers(struct board *b, const struct config *c);
 

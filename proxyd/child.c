@@ -96,13 +96,23 @@ static void signal_task(void *arg)
 
 /* --- what requests need ---------------------------------------------------------- */
 
-static struct db *open_db(const struct config *c)
+static void on_database(void *arg, enum db_state from, enum db_state to)
+{
+	struct board_child *self = arg;
+
+	self->database = (int)to;
+	metrics_inc(METRIC_BREAKER_TRANSITIONS, METRIC_BREAKER_DATABASE, (int)from, (int)to);
+}
+
+static struct db *open_db(const struct config *c, struct board_child *self)
 {
 	struct arena *a = arena_new();
 	struct db *db = db_new(&(struct db_options){
 		.conninfo = db_conninfo(a, c),
 		.failure_threshold = c->circuit_breaker.failure_threshold,
 		.open_timeout_us = c->circuit_breaker.open_timeout,
+		.on_state = on_database,
+		.arg = self,
 	});
 	struct error ignored;
 
@@ -131,7 +141,7 @@ static enum err open_server(struct child *c, struct error *e)
 	s->host_id = c->host_id;
 	if ((r = tls_server_new(&config->server.tls, &c->tls, e)) != ERR_OK)
 		return r;
-	s->db = open_db(config);
+	s->db = open_db(config, s->self);
 	s->store = store_new(s->db, config, c->instance);
 	r = backend_set_open(config, board_breakers(s->board), s->store, &s->backends, e);
 	if (r != ERR_OK)

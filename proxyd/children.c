@@ -146,6 +146,7 @@ static void prepare_board(struct children *k, int entry, int seat, const struct 
 	b->started = clock_wall();
 	b->heartbeat = clock_mono();
 	b->connections = b->requests = b->served = 0;
+	b->database = DB_CLOSED;
 	b->listener = seat;
 }
 

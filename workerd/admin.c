@@ -8,7 +8,9 @@
 #include "config/config.h"
 #include "ctl/admin.h"
 #include "ctl/token.h"
+#include "db/db.h"
 #include "net/http_server.h"
+#include "observe/metrics.h"
 #include "store/store.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
@@ -107,12 +109,25 @@ static bool is_metrics(const struct http_call *c, const struct config *config)
 	       str_eq(c->path, str_of(config->telemetry.metrics.path));
 }
 
+/* The region begins anew with other backends, so all gauges are set each time. */
+static void refresh_gauges(struct worker *w)
+{
+	struct setup *s = setup_use(w);
+
+	store_refresh_gauges(s->store);
+	setup_drop(&s);
+	metrics_set(METRIC_BREAKER_STATE, METRIC_BREAKER_DATABASE, METRIC_NONE, METRIC_NONE,
+	            db_state(w->db));
+}
+
 static void handle_metrics(struct http_call *c)
 {
 	pid_t self = getpid();
 
-	if (admin_require_get(c))
-		admin_reply_metrics(c, 'W', "workerd", &self, 1);
+	if (!admin_require_get(c))
+		return;
+	refresh_gauges(c->server);
+	admin_reply_metrics(c, 'W', "workerd", &self, 1);
 }
 
 void admin_handle(struct http_call *c, bool control)
@@ -123,7 +138,7 @@ void admin_handle(struct http_call *c, bool control)
 	if (str_starts(c->path, STR("/admin/")))
 		handle_api(c, config, control);
 	else if (str_eq(c->path, STR("/health")))
-		admin_reply_health(c, store_is_healthy(w->setup->store));
+		admin_reply_health(c, db_is_healthy(w->db));
 	else if (str_eq(c->path, STR("/health/ready")))
 		admin_reply_ready(c, w->ready && !w->stopping);
 	else if (is_metrics(c, config))

@@ -18,6 +18,7 @@
 #include "ctl/daemon.h"
 #include "db/db.h"
 #include "db/migrate.h"
+#include "observe/metrics.h"
 #include "rt/fd.h"
 #include "rt/task.h"
 #include "workerd/scheduler.h"
@@ -186,12 +187,19 @@ static void log_start(const struct worker *w)
 	}
 }
 
+static void on_database(void *arg, enum db_state from, enum db_state to)
+{
+	(void)arg;
+	metrics_inc(METRIC_BREAKER_TRANSITIONS, METRIC_BREAKER_DATABASE, (int)from, (int)to);
+}
+
 static enum err open_all(struct worker *w, struct error *e)
 {
 	const struct db_options o = {
 		.conninfo = w->conninfo,
 		.failure_threshold = w->first->circuit_breaker.failure_threshold,
 		.open_timeout_us = w->first->circuit_breaker.open_timeout,
+		.on_state = on_database,
 	};
 	enum err r;
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "ctl/admin.h"
+#include "db/db.h"
 #include "store/store.h"
 #include "workerd/job.h"
 #include "workerd/scheduler.h"
@@ -62,7 +63,7 @@ json_t *status_json(struct worker *w)
 		"{s:s, s:s, s:i, s:o, s:I, s:I, s:b}", "daemon", "workerd", "version", S3O_VERSION,
 		"pid", (int)getpid(), "started", admin_time(w->started), "uptime_seconds",
 		(json_int_t)((clock_wall() - w->started) / CLOCK_SEC), "generation",
-		(json_int_t)w->generation, "db_healthy", store_is_healthy(w->setup->store));
+		(json_int_t)w->generation, "db_healthy", db_is_healthy(w->db));
 
 	add_depths(w, status);
 	json_object_set_new(status, "jobs", jobs_json(w));

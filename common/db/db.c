@@ -40,9 +40,18 @@ const struct db_query *db_query(enum query q)
 
 static void run_prober(void *arg);
 
+static void set_state(struct db *d, enum db_state state)
+{
+	enum db_state from = d->state;
+
+	d->state = state;
+	if (d->on_state)
+		d->on_state(d->arg, from, state);
+}
+
 static void open_breaker(struct db *d, const char *error)
 {
-	d->open = true;
+	set_state(d, DB_OPEN);
 	d->open_since = clock_mono();
 	log_error("store", "database unavailable", LOG_STR("error", error));
 	notify_all(&d->changed);
@@ -53,7 +62,7 @@ static void open_breaker(struct db *d, const char *error)
 void db_failed(struct db *d, const char *error)
 {
 	d->failures++;
-	if (!d->open && d->failures >= d->failure_threshold)
+	if (d->state == DB_CLOSED && d->failures >= d->failure_threshold)
 		open_breaker(d, error);
 	else
 		log_debug("store", "database failure", LOG_STR("error", error));
@@ -61,16 +70,16 @@ void db_failed(struct db *d, const char *error)
 
 void db_succeeded(struct db *d)
 {
-	if (!d->open)
+	if (d->state == DB_CLOSED)
 		d->failures = 0;
 }
 
 void db_close_breaker(struct db *d)
 {
 	d->failures = 0;
-	if (!d->open)
+	if (d->state == DB_CLOSED)
 		return;
-	d->open = false;
+	set_state(d, DB_CLOSED);
 	log_info("store", "database available again",
 	         LOG_INT("duration_ms", (clock_mono() - d->open_since) / CLOCK_MS));
 	notify_all(&d->changed);
@@ -93,9 +102,14 @@ static int64_t deserted_at(const struct db *d)
 	return d->lost == CLOCK_NEVER ? CLOCK_NEVER : d->lost + d->timeout_us / 2;
 }
 
+enum db_state db_state(const struct db *d)
+{
+	return d->state;
+}
+
 bool db_is_healthy(const struct db *d)
 {
-	return !d->open && clock_mono() < deserted_at(d);
+	return d->state == DB_CLOSED && clock_mono() < deserted_at(d);
 }
 
 /* --- life ------------------------------------------------------------------- */
@@ -126,6 +140,8 @@ struct db *db_new(const struct db_options *o)
 	d->open_timeout_us = o->open_timeout_us ? o->open_timeout_us : OPEN_TIMEOUT_DEFAULT;
 	d->failure_threshold = o->failure_threshold ? o->failure_threshold : THRESHOLD_DEFAULT;
 	d->settings = session_settings(d->timeout_us);
+	d->on_state = o->on_state;
+	d->arg = o->arg;
 	semaphore_init(&d->connecting, 1);
 	d->n_conns = (size_t)(o->connections ? o->connections : DB_CONNECTIONS);
 	d->conns = mem_alloc(d->n_conns * sizeof *d->conns);
@@ -201,12 +217,12 @@ static enum err find_conn(struct db *d, int64_t deadline, bool patient, struct c
 		int64_t until = patient ? deadline : earlier(deadline, deserted_at(d));
 		if (d->closing)
 			return err_set(e, ERR_UNAVAILABLE, "database: shutting down");
-		if (!d->open && !patient && clock_mono() >= deserted_at(d))
+		if (d->state == DB_CLOSED && !patient && clock_mono() >= deserted_at(d))
 			open_breaker(d, "no connection");
-		if (d->open && !patient)
+		if (d->state != DB_CLOSED && !patient)
 			return err_set(e, ERR_UNAVAILABLE, "database: unavailable");
 		*out = least_busy(d);
-		if (*out && !d->open)
+		if (*out && d->state == DB_CLOSED)
 			return ERR_OK;
 		int r = notify_wait(&d->changed, until);
 		if (r == -ECANCELED)
@@ -309,8 +325,13 @@ static void probe(struct db *d)
 	struct conn *c = least_busy(d);
 	struct statement *s = c ? conn_send(c, DB_PROBE, NULL) : NULL;
 	enum err r;
-	if (s && await(c, s, clock_deadline(d->timeout_us), &r))
+	if (!s)
+		return;
+	set_state(d, DB_HALF_OPEN);
+	if (await(c, s, clock_deadline(d->timeout_us), &r))
 		statement_free(s);
+	if (d->state == DB_HALF_OPEN)
+		set_state(d, DB_OPEN);
 }
 
 /* After up to a quarter more than the open time, so that processes do not probe
@@ -318,9 +339,9 @@ static void probe(struct db *d)
 static void run_prober(void *arg)
 {
 	struct db *d = arg;
-	while (d->open && !d->closing) {
+	while (d->state != DB_CLOSED && !d->closing) {
 		uint64_t jitter = random_u64() % (uint64_t)(d->open_timeout_us / 4 + 1);
-		if (task_sleep(d->open_timeout_us + (int64_t)jitter) == 0 && d->open)
+		if (task_sleep(d->open_timeout_us + (int64_t)jitter) == 0 && d->state == DB_OPEN)
 			probe(d);
 	}
 	d->prober = NULL;

@@ -24,6 +24,8 @@ struct db_result;
 
 /* Of the pool of one process. */
 #define DB_CONNECTIONS 2
+/* Of the breaker; half-open while a probe is under way. */
+enum db_state { DB_CLOSED, DB_OPEN, DB_HALF_OPEN };
 
 struct db_options {
 	const char *conninfo;    /* libpq keywords; db_conninfo() makes it */
@@ -32,6 +34,9 @@ struct db_options {
 	                          * writes, ERR_UNAVAILABLE for reads */
 	int failure_threshold;   /* breaker; 0: 3 */
 	int64_t open_timeout_us; /* breaker; 0: 15 s */
+	/* The breaker has moved; must not wait. NULL: nobody wants to know. */
+	void (*on_state)(void *arg, enum db_state from, enum db_state to);
+	void *arg;
 };
 
 /* Starts the connection tasks; does not wait. */
@@ -42,6 +47,7 @@ void db_free(struct db **d);
 
 /* Parks until one connection works, or the deadline. */
 enum err db_wait_ready(struct db *d, int64_t deadline, struct error *e);
+enum db_state db_state(const struct db *d);
 /* False while the breaker is not closed, or calls would not get a connection in
  * time: "degraded". */
 bool db_is_healthy(const struct db *d);

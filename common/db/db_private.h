@@ -130,9 +130,11 @@ struct db {
 
 	int64_t lost; /* since when no connection is ready; CLOCK_NEVER: one is */
 	int failures; /* in a row */
-	bool open;    /* the breaker */
+	enum db_state state;
 	int64_t open_since;
-	struct task *prober; /* while it is open: probes on a live connection */
+	struct task *prober; /* while it is not closed: probes on a live connection */
+	void (*on_state)(void *arg, enum db_state from, enum db_state to);
+	void *arg;
 };
 
 void db_failed(struct db *d, const char *error); /* one failure for the breaker */

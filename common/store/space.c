@@ -61,6 +61,7 @@ static void refresh(void *arg)
 		arena_free(&a);
 	}
 	s->hinting = false;
+	notify_all(&s->hinted);
 }
 
 void space_refresh(struct store *s)

@@ -99,11 +99,6 @@ void store_free(struct store **sp)
 	free(s);
 }
 
-bool store_is_healthy(const struct store *s)
-{
-	return db_is_healthy(s->db);
-}
-
 const char *store_instance(const struct store *s)
 {
 	return s->instance;

@@ -38,7 +38,6 @@ struct store;
 /* instance names this process in intents and claims, e.g. "host:pid:random". */
 struct store *store_new(struct db *db, const struct config *c, const char *instance);
 void store_free(struct store **s);
-bool store_is_healthy(const struct store *s);
 const char *store_instance(const struct store *s);
 
 /* Blocking, at start, after the migrations: writes quota limits of the
@@ -178,6 +177,9 @@ enum err store_space(struct store *s, struct arena *a, struct store_space **out,
  * writes happen: a hint for placement; store_reserve is what decides. Returned
  * array belongs to the store, valid until the caller waits. */
 const struct store_space *store_space_hint(struct store *s, size_t *n);
+/* Sets the gauges of space in the metrics, not more often than once a second.
+ * Parks for a second at most: then the last known values stay. */
+void store_refresh_gauges(struct store *s);
 
 /* Which folder a backend of type directory is. */
 #define STORE_FOLDER_ID_SIZE 64

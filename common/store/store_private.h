@@ -6,6 +6,7 @@
  *     read.c     find, list                   json.c     pairs as JSON
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
+ *     gauges.c   space as metrics
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
@@ -64,6 +65,8 @@ struct store {
 	size_t n_hint;
 	int64_t hint_time; /* when it was last asked for */
 	bool hinting;
+	struct notify hinted; /* hinting is over */
+	int64_t exported;     /* when it was last asked for by a page of metrics */
 };
 
 /* n rows have been put into the clean-up queue: counted, and somebody is woken. */

@@ -67,22 +67,27 @@ static uint64_t free_bytes(const struct store_space *p)
 	return taken < p->limit ? p->limit - taken : 0;
 }
 
-static json_t *backend_json(const struct backend *b, const struct store_space *known)
+static void add_space(json_t *o, const struct store_space *p)
 {
-	static const struct store_space nothing;
-	const struct store_space *p = known ? known : &nothing;
-	enum breaker_state state = b->breaker ? breaker_state(b->breaker) : BREAKER_CLOSED;
-	const char *fault = backend_fault(b);
-	json_t *o = json_pack("{s:s, s:s}", "name", b->name, "type",
-	                      b->config->type == BACKEND_S3 ? "s3" : "directory");
-
 	json_object_set_new(o, "bytes_used", number(p->used));
-	json_object_set_new(o, "bytes_limit", number(known ? p->limit : b->config->quota_bytes));
 	json_object_set_new(o, "bytes_reserved", number(p->reserved));
 	json_object_set_new(o, "orphan_bytes", number(p->orphaned));
 	json_object_set_new(o, "bytes_free", number(free_bytes(p)));
 	json_object_set_new(o, "object_count", number(p->objects));
 	json_object_set_new(o, "draining", json_boolean(p->draining));
+}
+
+static json_t *backend_json(const struct backend *b, const struct store_space *known)
+{
+	enum breaker_state state = b->breaker ? breaker_state(b->breaker) : BREAKER_CLOSED;
+	const char *fault = backend_fault(b);
+	json_t *o = json_pack("{s:s, s:s}", "name", b->name, "type",
+	                      b->config->type == BACKEND_S3 ? "s3" : "directory");
+
+	json_object_set_new(o, "bytes_limit",
+	                    number(known ? known->limit : b->config->quota_bytes));
+	if (known)
+		add_space(o, known);
 	json_object_set_new(o, "healthy", json_boolean(state == BREAKER_CLOSED && !fault));
 	if (fault)
 		json_object_set_new(o, "error", json_string(fault));
@@ -136,7 +141,7 @@ void admin_get_status(struct http_call *c, struct str arg)
 	add_backends(o, s, c->arena);
 	add_depths(o, s);
 	/* Asked last: the statements above may just have found out. */
-	json_object_set_new(o, "db_healthy", json_boolean(store_is_healthy(s->store)));
+	json_object_set_new(o, "db_healthy", json_boolean(board_database(b) == DB_CLOSED));
 	json_object_set_new(o, "children", children_json(b));
 	admin_reply(c, 200, o);
 }

@@ -2,6 +2,7 @@
 stopping, logs, pid files."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -230,11 +231,19 @@ def test_health_and_metrics(orchestrator):
     assert m['s3o_inflight_requests{method="PUT"}'] == 0
     worker = orchestrator.metrics(orchestrator.worker_port)
     assert worker["s3o_cleanup_queue_depth"] == 0
+    assert worker['s3o_quota_bytes_used{backend="disk1"}'] == 300
+    assert worker['s3o_objects_count{backend="disk1"}'] == 3
     assert 's3o_worker_ticks_total{service="cleanup_queue",result="success"}' in worker
 
 
 def test_health_is_degraded_without_the_database(own_postgres, launch, directories):
     o = launch(directories(1), {"circuit_breaker": {"open_timeout": "1s"}}, postgres=own_postgres)
+    own_postgres.freeze()
+    for port in (o.port, o.worker_port):
+        start = time.monotonic()
+        o.metrics(port)
+        assert time.monotonic() - start < 3, "a page of metrics waits for the database"
+    own_postgres.thaw()
     own_postgres.stop()
 
     def degraded():
@@ -245,6 +254,18 @@ def test_health_is_degraded_without_the_database(own_postgres, launch, directori
         return requests.get(o.endpoint + "/health").json() == {"status": "degraded"}
 
     until(degraded, what="degraded")
+    # Whichever child is asked, and although the others may not know yet.
+    for _ in range(10):
+        assert requests.get(o.endpoint + "/health").json() == {"status": "degraded"}
+    state = 's3o_circuit_breaker_state{name="database"}'
+    moves = 's3o_circuit_breaker_transitions_total{name="database",from="closed",to="open"}'
+    for port in (o.port, o.worker_port):
+        until(lambda: o.metrics(port)[state] in (1, 2), what=f"the breaker at port {port} is open")
+        assert o.metrics(port)[moves] >= 1
+    status = o.status()["proxyd"]
+    assert not status["db_healthy"] and "bytes_used" not in status["backends"][0]
+    row, = re.findall(r"^disk1 .*$", o.adminctl("status").stdout, re.M)
+    assert row.split()[-6:] == ["-"] * 5 + ["healthy"]
     own_postgres.start()
     until(lambda: requests.get(o.endpoint + "/health").json() == {"status": "ok"}, what="ok again")
     # Each child finds out for itself.

@@ -11,6 +11,19 @@
 #include "rt/sync.h"
 #include "t/unit/run.h"
 
+/* What the breaker did, one letter per state. */
+static char states[64];
+
+static void note_state(void *arg, enum db_state from, enum db_state to)
+{
+	size_t n = strlen(states);
+	ck_assert_ptr_eq(arg, states);
+	ck_assert_int_ne(from, to);
+	ck_assert(n == 0 || states[n - 1] == "COH"[from]);
+	if (n < sizeof states - 1)
+		states[n] = "COH"[to];
+}
+
 static struct db *open_pool(const char *conninfo, int connections, int64_t timeout)
 {
 	struct db_options o = {
@@ -18,6 +31,8 @@ static struct db *open_pool(const char *conninfo, int connections, int64_t timeo
 		.connections = connections,
 		.timeout_us = timeout,
 		.open_timeout_us = 300 * CLOCK_MS,
+		.on_state = note_state,
+		.arg = states,
 	};
 	struct db *d = db_new(&o);
 	struct error e;
@@ -339,6 +354,7 @@ static void server_gone(const char *conninfo)
 	struct error e;
 	ck_assert_int_eq(db_wait_ready(d, clock_deadline(20 * CLOCK_SEC), &e), ERR_OK);
 	ck_assert(db_is_healthy(d));
+	ck_assert_str_eq(states, "OC");
 	ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
 	db_free(&d);
 }
@@ -363,9 +379,10 @@ static void failing_statements(const char *conninfo)
 		ck_assert(db_is_healthy(d));
 		ck_assert_int_eq(record_job(d, "x"), ERR_UNAVAILABLE);
 	}
-	ck_assert(!db_is_healthy(d));
+	ck_assert_int_eq(db_state(d), DB_OPEN);
 	ck_assert_int_eq(find(d, "k", &rows), ERR_UNAVAILABLE);
 	pg_until(db_is_healthy(d));
+	ck_assert_str_eq(states, "OHC");
 	ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
 	db_free(&d);
 }

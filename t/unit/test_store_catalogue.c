@@ -26,7 +26,7 @@ static void write_and_find(const char *conninfo)
 	int64_t modified = 0;
 	sf_open(&f, conninfo, "one");
 	ck_assert_str_eq(store_instance(f.s), "one");
-	ck_assert(store_is_healthy(f.s));
+	ck_assert(db_is_healthy(f.db));
 	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_NOT_FOUND);
 
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 100, &i[0]), ERR_OK);

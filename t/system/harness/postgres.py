@@ -112,6 +112,15 @@ log_min_messages = warning
         self.start()
         return shutil.copy(certificate, self.dir + "/authority.crt")
 
+    def freeze(self, how=signal.SIGSTOP):
+        """Takes connections and statements, answers nothing, until thaw()."""
+        servers = subprocess.run(["pgrep", "-P", str(self.process.pid)], stdout=subprocess.PIPE, text=True)
+        for pid in [self.process.pid, *map(int, servers.stdout.split())]:
+            os.kill(pid, how)
+
+    def thaw(self):
+        self.freeze(signal.SIGCONT)
+
     def _end(self, how):
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)

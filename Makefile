@@ -193,25 +193,25 @@ $(SETTINGS_PAGE): man/s3-orchestrator.yaml.5.in $(BUILD)/tools/gen_settings_man
 # init_script(name, variable of its options, what starts before it, description)
 define init_script
 	sed -e 's|@NAME@|$(1)|' -e 's|__OPTIONS__|$(2)|' -e 's| *@AFTER@|$(3)|' -e 's|@DESCRIPTION@|$(4)|' \
-		-e 's|@SBIN@|$(PREFIX)/sbin|' packaging/init/daemon.in >$(DESTDIR)/etc/init.d/$(1)
-	chmod 755 $(DESTDIR)/etc/init.d/$(1)
+		-e 's|@SBIN@|$(PREFIX)/sbin|' packaging/init/daemon.in >"$(DESTDIR)/etc/init.d/$(1)"
+	chmod 755 "$(DESTDIR)/etc/init.d/$(1)"
 endef
 
 install: all man
-	install -d $(DESTDIR)/etc/init.d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
-	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(DESTDIR)$(PREFIX)/sbin
-	install -m 644 $(wildcard man/*.7) $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 644 $(wildcard man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 $(SETTINGS_PAGE) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d "$(DESTDIR)/etc/init.d" "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/share/man/man5" \
+		"$(DESTDIR)$(PREFIX)/share/man/man7" "$(DESTDIR)$(PREFIX)/share/man/man8" \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+		"$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples"
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) "$(DESTDIR)$(PREFIX)/sbin"
+	install -m 644 $(wildcard man/*.7) "$(DESTDIR)$(PREFIX)/share/man/man7"
+	install -m 644 $(wildcard man/*.8) "$(DESTDIR)$(PREFIX)/share/man/man8"
+	install -m 644 $(SETTINGS_PAGE) "$(DESTDIR)$(PREFIX)/share/man/man5"
 	install -m 644 etc/adminctl.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/adminctl
-	install -m 644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/adminctl"
+	install -m 644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator"
 	$(call init_script,proxyd,PROXYD_OPTS,,S3 front end of s3-orchestrator)
 	$(call init_script,workerd,WORKERD_OPTS, proxyd,background jobs of s3-orchestrator)
-	install -m 644 etc/*.yaml $(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples
+	install -m 644 etc/*.yaml "$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples"
 
 clean:
 	rm -rf $(BUILD)

@@ -3,6 +3,7 @@
 operations, make help, options in the manual pages."""
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -217,3 +218,21 @@ def test_options_are_in_the_manual_pages(command):
         line for line in text("man", f"{program}.8").splitlines(True) if line.startswith(".It Fl "))))
     assert {o.removeprefix("-") if not o.startswith("--") else o[2:] for o in options} <= \
         {f.removeprefix("-") for f in flags}
+
+
+# --- installation ---
+
+def test_install_goes_where_destdir_says():
+    lines = [line for line in make("-n", "install", "DESTDIR=/a b").splitlines() if "install -" in line]
+    words = [word for line in lines for word in shlex.split(line.rstrip("\\"))]
+    assert len(lines) > 5 and not [word for word in words if word.startswith("b/")]
+    assert "/a b/usr/sbin" in words
+
+
+def test_readme_and_manual_prepare_the_same_system():
+    def commands(lines, continued):
+        return [line.split() for line in "\n".join(lines).replace(continued + "\n", " ").splitlines()]
+
+    readme = text("README.md").split("    useradd ")[1].split("\n\n")[0]
+    page = text("man", "s3-orchestrator.7").split("\nuseradd ")[1].split("\n.Ed")[0]
+    assert commands(readme.splitlines(), "\\") == commands(page.splitlines(), "\\e")

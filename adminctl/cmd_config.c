@@ -3,6 +3,7 @@
  * Commands that need no daemon: validate, version.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "adminctl/daemons.h"
@@ -14,16 +15,18 @@
 #define COMPILER "gcc-" __VERSION__
 #endif
 
-static json_t *lines(const struct buf *b)
+/* Files and their names may hold anything, JSON only UTF-8. */
+static json_t *lines(struct buf *b)
 {
 	json_t *list = json_array();
 	struct str rest = buf_str(b);
 
+	str_make_utf8(b->p, b->n);
 	while (rest.n > 0) {
 		struct str line = str_cut(rest, '\n', &rest);
 
 		if (line.n > 0)
-			json_array_append_new(list, json_stringn_nocheck(line.p, line.n));
+			json_array_append_new(list, json_stringn(line.p, line.n));
 	}
 	return list;
 }
@@ -33,8 +36,10 @@ enum exit_code cmd_validate(struct admin *a, json_t **out)
 	struct config_findings f = {0};
 	struct config *c = NULL;
 	bool valid = config_load(config_path(a), &c, &f) == ERR_OK;
+	char *name = arena_strdup(a->arena, config_path(a));
 
-	*out = json_pack("{s:s, s:b, s:o, s:o}", "config", config_path(a), "valid", valid, "errors",
+	str_make_utf8(name, strlen(name));
+	*out = json_pack("{s:s, s:b, s:o, s:o}", "config", name, "valid", valid, "errors",
 	                 lines(&f.errors), "warnings", lines(&f.warnings));
 	if (valid) {
 		json_object_set_new(*out, "backends", json_integer((json_int_t)c->n_backends));

@@ -33,13 +33,38 @@ static const char *environment(const char *name)
 	return v && *v ? v : NULL;
 }
 
+static bool same_port(const char *a, const char *b)
+{
+	const char *p = strrchr(a, ':'), *q = strrchr(b, ':');
+
+	return p && q && strcmp(p, q) == 0;
+}
+
+/* Of the two daemons only proxyd speaks TLS. */
+static bool speaks_tls(const char *addr, const struct config *c)
+{
+	return c->server.tls.cert_file[0] && !same_port(addr, c->worker.listen_addr);
+}
+
+static bool has_scheme(const char *addr)
+{
+	return strstr(addr, "://") != NULL;
+}
+
+static const char *with_scheme(struct admin *a, const char *scheme)
+{
+	return arena_printf(a->arena, "%s://%s%s", scheme, *a->addr == ':' ? "127.0.0.1" : "",
+	                    a->addr);
+}
+
 static void take_from_config(struct admin *a, const struct config *c)
 {
+	if (a->addr && !has_scheme(a->addr) && speaks_tls(a->addr, c))
+		a->addr = with_scheme(a, "https");
 	if (!a->socket_dir)
 		a->socket_dir = arena_strdup(a->arena, c->server.run_dir);
 	if (!a->token)
-		a->token = arena_strdup(a->arena,
-		                        *c->ui.admin_token ? c->ui.admin_token : c->ui.admin_key);
+		a->token = arena_strdup(a->arena, c->ui.admin_token);
 }
 
 static void print_findings(const struct config_findings *f)
@@ -80,7 +105,7 @@ enum err daemons_locate(struct admin *a, struct error *e)
 		a->addr = environment("S3O_ADMIN_ADDR");
 	if (!a->token)
 		a->token = environment("S3O_ADMIN_TOKEN");
-	if (a->addr ? !a->token : !a->socket_dir)
+	if (a->addr ? !a->token || !has_scheme(a->addr) : !a->socket_dir)
 		r = read_config(a, e);
 	if (r != ERR_OK)
 		return r;
@@ -93,9 +118,8 @@ enum err daemons_locate(struct admin *a, struct error *e)
 		return err_set(e, ERR_INVALID,
 		               "a token is needed for HTTP: -token, S3O_ADMIN_TOKEN or "
 		               "ui.admin_token of the configuration");
-	if (!strstr(a->addr, "://"))
-		a->addr = arena_printf(a->arena, "http://%s%s", *a->addr == ':' ? "127.0.0.1" : "",
-		                       a->addr);
+	if (!has_scheme(a->addr))
+		a->addr = with_scheme(a, "http");
 	return ERR_OK;
 }
 

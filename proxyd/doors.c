@@ -10,10 +10,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -57,7 +55,6 @@ struct connection {
 	bool busy;          /* a request is in progress */
 	bool ended;         /* it has been told to end */
 	int64_t idle_since; /* while not busy */
-	char peer[32];      /* "unix:UID", or "" */
 };
 
 struct doors {
@@ -80,8 +77,6 @@ static void begin_request(struct connection *k, struct http_call *c)
 	k->busy = true;
 	atomic_fetch_add(&s->self->requests, 1);
 	c->server = s;
-	if (k->peer[0])
-		c->peer = k->peer;
 }
 
 static void end_request(struct connection *k)
@@ -157,17 +152,6 @@ static void connection_task(void *arg)
 	free(k);
 }
 
-static void name_peer(struct connection *k)
-{
-	struct sockaddr_storage a;
-	socklen_t n = sizeof a;
-	uid_t uid;
-
-	if (getsockname(k->fd, (struct sockaddr *)&a, &n) == 0 && a.ss_family == AF_UNIX &&
-	    socket_peer_uid(k->fd, &uid))
-		snprintf(k->peer, sizeof k->peer, "unix:%u", (unsigned)uid);
-}
-
 static int64_t bound(int64_t configured)
 {
 	return configured > 0 ? configured : CLOCK_NEVER;
@@ -191,7 +175,6 @@ static void start_connection(struct door *door, int fd)
 	                    .write_idle_us = bound(c->write_timeout),
 	                    .stopping = &d->server->stopping},
 	};
-	name_peer(k);
 	link_connection(d, k);
 	if (wait_group_spawn(&d->tasks, "connection", connection_task, k, &k->task) < 0) {
 		close(fd);

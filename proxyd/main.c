@@ -18,11 +18,12 @@ int main(int argc, char **argv)
 		return status;
 	if (o.check)
 		return daemon_check_config(o.config);
+	if (o.detach && daemon_detach(&o, &e) != ERR_OK)
+		return daemon_fail(&o, "cannot start", &e);
 	c = daemon_load_config(o.config);
 	if (!c)
 		return DAEMON_FAILED;
-	if ((o.detach && daemon_detach(&o, &e) != ERR_OK) ||
-	    daemon_log_open(&o, c->server.log_level, &e) != ERR_OK) {
+	if (daemon_log_open(&o, c->server.log_level, &e) != ERR_OK) {
 		status = daemon_fail(&o, "cannot start", &e);
 		config_free(&c);
 		return status;

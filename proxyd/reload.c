@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/config.h"
+#include "ctl/daemon.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 #include "proxyd/board.h"
@@ -143,6 +144,20 @@ static void add_restart(struct supervisor *s, struct str field)
 	         LOG_S("field", field));
 }
 
+/* The settings that have been added, one per line. */
+static void restarts(const struct supervisor *s, struct buf *out)
+{
+	struct str text = buf_str(&s->reload.lines), line;
+
+	while (next_line(&text, &line)) {
+		if (line.p[0] != BOARD_LINE_RESTART)
+			continue;
+		if (out->n)
+			buf_add_char(out, '\n');
+		buf_add_str(out, str_skip(line, 1));
+	}
+}
+
 /* Backends that only one of the two configurations has. */
 static size_t add_missing(struct supervisor *s, const struct config *has,
                           const struct config *lacks, const char *what)
@@ -180,28 +195,12 @@ static void add_restarts(struct supervisor *s, const struct config *new)
 	text = buf_str(&fields);
 	while (next_line(&text, &line))
 		add_restart(s, line);
+	if (now->telemetry.metrics.listen[0] &&
+	    now->telemetry.metrics.enabled != new->telemetry.metrics.enabled)
+		add_restart(s, STR("telemetry.metrics.enabled"));
 	if (add_missing(s, new, now, "is new") + add_missing(s, now, new, "is gone") == 0 &&
 	    !same_order(now, new))
 		add_restart(s, STR("backends (order)"));
-}
-
-static void log_warnings(struct str text)
-{
-	struct str line;
-
-	while (next_line(&text, &line))
-		log_warn("runtime", "configuration warning", LOG_S("warning", line));
-}
-
-void reload_log_inactive(const struct config *c)
-{
-	BUF_AUTO lines = {0};
-	struct str text, line;
-
-	config_inactive_features(c, &lines);
-	text = buf_str(&lines);
-	while (next_line(&text, &line))
-		log_warn("runtime", "configured but not acted upon", LOG_S("field", line));
 }
 
 static void publish(struct supervisor *s, enum board_reload result)
@@ -253,7 +252,7 @@ static bool load(struct supervisor *s)
 		config_findings_free(&f);
 		return false;
 	}
-	log_warnings(buf_str(&f.warnings));
+	daemon_log_warnings(buf_str(&f.warnings));
 	config_findings_free(&f);
 	s->reload.next = MEM_NEW(struct generation);
 	s->reload.next->config = c;
@@ -263,7 +262,7 @@ static bool load(struct supervisor *s)
 		return false;
 	}
 	add_restarts(s, c);
-	reload_log_inactive(c);
+	daemon_log_inactive(c);
 	keep_what_cannot_change(s->reload.next, s->first->config);
 	return true;
 }
@@ -326,6 +325,7 @@ static void start_quota(struct supervisor *s)
 void reload_quota_done(struct supervisor *s, bool ok)
 {
 	const char *error = s->helper.report->error;
+	BUF_AUTO restart = {0};
 
 	if (!ok) {
 		s->reload.partial = true;
@@ -335,8 +335,10 @@ void reload_quota_done(struct supervisor *s, bool ok)
 	}
 	log_info("runtime", "Configuration reload complete",
 	         LOG_INT("generation", s->board->generation));
+	restarts(s, &restart);
 	audit("runtime", "config.Reloaded",
-	      LOG_FIELDS(LOG_INT("generation", s->board->generation)));
+	      LOG_FIELDS(LOG_INT("generation", s->board->generation),
+	                 LOG_S("requires_restart", restart.n ? buf_str(&restart) : STR_NULL)));
 	count(ok ? METRIC_RELOAD_RESULT_OK : METRIC_RELOAD_RESULT_PARTIAL);
 	finish(s, RELOAD_OK);
 }

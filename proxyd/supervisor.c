@@ -362,7 +362,7 @@ static void boot(struct supervisor *s)
 
 	/* A postmaster started by the helper becomes ours when that has ended. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	reload_log_inactive(s->current->config);
+	daemon_log_inactive(s->current->config);
 	if (!helper_start(&s->helper, HELPER_BOOT, s->current->config, o->wait_db, CLOCK_NEVER))
 		fail_start(s, s->helper.report->error);
 }

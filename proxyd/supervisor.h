@@ -80,7 +80,6 @@ int supervisor_run(const struct daemon_options *o, struct config *c);
 /* reload.c */
 void reload_request(struct supervisor *s); /* SIGHUP */
 void reload_tick(struct supervisor *s);    /* does all the work, step by step */
-void reload_log_inactive(const struct config *c);
 void reload_quota_done(struct supervisor *s, bool ok);
 void reload_abandon(struct supervisor *s);    /* the daemon stops */
 void generations_sweep(struct supervisor *s); /* frees those without children */

@@ -172,19 +172,11 @@ static void signal_main(void *arg)
 static void log_start(const struct worker *w)
 {
 	const struct config *c = w->first;
-	BUF_AUTO inactive = {0};
-	struct str rest;
 
 	log_info(COMPONENT, "S3 Orchestrator starting", LOG_STR("version", S3O_VERSION),
 	         LOG_STR("mode", "worker"), LOG_STR("listen_addr", c->worker.listen_addr),
 	         LOG_INT("backends", c->n_backends), LOG_STR("instance", w->instance));
-	config_inactive_features(c, &inactive);
-	rest = buf_str(&inactive);
-	while (rest.n > 0) {
-		struct str line = str_cut(rest, '\n', &rest);
-
-		log_warn(COMPONENT, "configured feature is not active", LOG_S("feature", line));
-	}
+	daemon_log_inactive(c);
 }
 
 static void on_database(void *arg, enum db_state from, enum db_state to)

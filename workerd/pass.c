@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "rt/sync.h"
 #include "rt/task.h"
+#include <string.h>
+
 #include "workerd/job.h"
 
 struct crew {
@@ -61,15 +63,7 @@ size_t pass_each(struct pass *p, int concurrency, size_t n, void (*fn)(void *arg
 
 void error_make_utf8(struct error *e)
 {
-	struct str rest = str_of(e->text);
-
-	while (rest.n > 0) {
-		size_t n = str_utf8_len(rest);
-
-		if (n == 0)
-			e->text[rest.p - e->text] = '?';
-		rest = str_skip(rest, n > 0 ? n : 1);
-	}
+	str_make_utf8(e->text, strlen(e->text));
 }
 
 void pass_cancel(struct pass *p)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "ctl/daemon.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 #include "rt/task.h"
@@ -203,9 +204,7 @@ static enum err apply(struct worker *w, struct config *config, struct error *e)
 static void finish(struct worker *w, bool ok)
 {
 	struct reload *r = &w->reload;
-	int result = !ok                ? METRIC_RELOAD_RESULT_FAILED
-	             : r->restart.n > 0 ? METRIC_RELOAD_RESULT_PARTIAL
-	                                : METRIC_RELOAD_RESULT_OK;
+	int result = ok ? METRIC_RELOAD_RESULT_OK : METRIC_RELOAD_RESULT_FAILED;
 
 	r->state = ok ? RELOAD_OK : RELOAD_FAILED;
 	r->ended = clock_wall();
@@ -247,9 +246,10 @@ void worker_reload(struct worker *w)
 		buf_add_cstr(&r->error, e.text);
 	else
 		ok = true;
-	if (ok && l.findings.warnings.n > 0)
-		log_warn(COMPONENT, "odd configuration",
-		         LOG_S("error", buf_str(&l.findings.warnings)));
+	if (ok) {
+		daemon_log_warnings(buf_str(&l.findings.warnings));
+		daemon_log_inactive(w->setup->config);
+	}
 	finish(w, ok);
 	config_findings_free(&l.findings);
 }

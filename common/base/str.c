@@ -207,6 +207,19 @@ bool str_is_utf8(struct str s)
 	return true;
 }
 
+void str_make_utf8(char *p, size_t n)
+{
+	struct str rest = str_n(p, n);
+
+	while (rest.n > 0) {
+		size_t good = str_utf8_len(rest);
+
+		if (good == 0)
+			p[n - rest.n] = '?';
+		rest = str_skip(rest, good > 0 ? good : 1);
+	}
+}
+
 bool str_eq_secret(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

@@ -58,6 +58,8 @@ bool str_is_utf8(struct str s);
 /* Bytes of the well-formed UTF-8 character that s begins with: 1 to 4, or 0
  * when s is empty or begins with something else. */
 size_t str_utf8_len(struct str s);
+/* In place: each byte that is no part of a character becomes '?'. */
+void str_make_utf8(char *p, size_t n);
 
 /* Compares secrets: time depends on the lengths only. */
 bool str_eq_secret(struct str a, struct str b);

@@ -184,7 +184,8 @@ struct config {
 	} cache;
 	struct {
 		bool enabled;
-		const char *path, *admin_key, *admin_secret, *admin_token, *session_secret;
+		const char *path, *admin_key, *admin_secret, *session_secret;
+		const char *admin_token; /* resolved: the key, else admin_key */
 		bool force_secure_cookies;
 	} ui;
 	struct {

@@ -192,12 +192,13 @@ static const struct setting database_settings[] = {
          .choices = ssl_modes,
          .complaint = "must be one of: disable, allow, prefer, require, verify-ca, verify-full",
          .prose = "As sslmode of libpq."},
-	{C("max_conns", INT, database.max_conns), ACTIVE, .fallback = "50", AT_LEAST_ONE,
-         .prose = "Most connections of one daemon, divided over its processes, at least 2 each."},
-	{C("min_conns", INT, database.min_conns), ACTIVE, .fallback = "10", NOT_NEGATIVE,
+	{C("max_conns", INT, database.max_conns), .fallback = "50", AT_LEAST_ONE,
+         .prose = "Most connections of one daemon. Each process has 2, which carry many statements "
+                  "at a time."},
+	{C("min_conns", INT, database.min_conns), .fallback = "10", NOT_NEGATIVE,
          .prose = "Connections that are kept open. At most max_conns."},
-	{C("max_conn_lifetime", DURATION, database.max_conn_lifetime), ACTIVE, .fallback = "5m",
-         POSITIVE, .prose = "Age at which a connection is replaced."},
+	{C("max_conn_lifetime", DURATION, database.max_conn_lifetime), .fallback = "5m", POSITIVE,
+         .prose = "Age at which a connection is replaced."},
 	{0}};
 static const struct section database = {.path = "database",
                                         .settings = database_settings,
@@ -512,13 +513,15 @@ static const struct setting ui_settings[] = {
          .prose = "Serve the dashboard. Needs admin_key, admin_secret and session_secret."},
 	{C("path", STRING, ui.path), .fallback = "/ui", .check = check_url_path,
          .prose = "Where the dashboard is served."},
-	{C("admin_key", STRING, ui.admin_key), .prose = "User name for the dashboard."},
+	{C("admin_key", STRING, ui.admin_key), ACTIVE, SECRET,
+         .prose = "User name for the dashboard. Without admin_token it is the token of the HTTP "
+                  "administration interface, too."},
 	{C("admin_secret", STRING, ui.admin_secret), SECRET,
          .prose = "Password for the dashboard, plain or a bcrypt hash."},
 	{C("admin_token", STRING, ui.admin_token), ACTIVE, SECRET,
          .fallback_note = "the value of admin_key",
-         .prose = "Token for the HTTP administration interface. The interface exists when the "
-                  "token is not empty."},
+         .prose = "Token for the HTTP administration interface. The interface exists when there "
+                  "is a token."},
 	{C("session_secret", STRING, ui.session_secret), SECRET,
          .prose = "Key that signs session cookies."},
 	{C("force_secure_cookies", BOOL, ui.force_secure_cookies), .fallback = "false",

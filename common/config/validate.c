@@ -214,17 +214,37 @@ static void validate_postgres(struct load *l)
 		WARN(l, database.path, "is used only with driver: embedded");
 }
 
-static void validate_database(struct load *l)
+static void validate_embedded(struct load *l)
 {
 	const struct config_database *d = &l->config->database;
 	struct stat st;
+	const struct {
+		const void *field;
+		const char *path;
+	} unused[] = {
+		{&d->host, "database.host"},         {&d->port, "database.port"},
+		{&d->database, "database.database"}, {&d->user, "database.user"},
+		{&d->password, "database.password"}, {&d->ssl_mode, "database.ssl_mode"},
+	};
 
-	if (d->driver == DRIVER_POSTGRES)
-		validate_postgres(l);
-	else if (!stat(d->path, &st) && !S_ISDIR(st.st_mode))
+	for (size_t i = 0; i < sizeof unused / sizeof *unused; i++)
+		if (load_given(l, unused[i].field))
+			warn(l, unused[i].field, unused[i].path,
+			     "is used only with driver: postgres");
+	if (!stat(d->path, &st) && !S_ISDIR(st.st_mode))
 		FAIL(l, database.path,
 		     "is not a directory (it is the data folder of the embedded "
 		     "PostgreSQL)");
+}
+
+static void validate_database(struct load *l)
+{
+	const struct config_database *d = &l->config->database;
+
+	if (d->driver == DRIVER_EMBEDDED)
+		validate_embedded(l);
+	else
+		validate_postgres(l);
 	if (d->min_conns > d->max_conns)
 		FAIL(l, database.min_conns, "database.min_conns (%d) cannot exceed max_conns (%d)",
 		     d->min_conns, d->max_conns);

@@ -200,12 +200,15 @@ static void route(struct http_call *c, const struct admin_route *routes, size_t 
 
 static void record(const struct http_call *c)
 {
+	int64_t duration = clock_mono() - c->started; /* microseconds */
+
 	if (is_get(c->head.method))
 		return;
 	audit("admin", "admin.Request",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
 	                 LOG_INT("status", c->status), LOG_STR("client_addr", c->peer),
-	                 LOG_INT("duration_ms", (clock_mono() - c->started) / CLOCK_MS)));
+	                 LOG_INT("duration", duration * 1000),
+	                 LOG_INT("duration_ms", duration / CLOCK_MS)));
 }
 
 static void unauthorized(struct http_call *c)

@@ -17,15 +17,20 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "config/config.h"
 
 #define WAIT_DB_MAX 86400 /* seconds: a day */
 
+/* Where relative paths of the configuration begin, once detached. */
+#define WORK_DIR "/var/lib/s3-orchestrator"
+
 static const char *log_file; /* NULL: standard output */
 static int log_fd = STDOUT_FILENO;
 static int ready_fd = -1; /* of the waiting process, while detaching */
+static struct buf early;  /* warnings from before there was a log */
 
 /* --- options --------------------------------------------------------------- */
 
@@ -171,8 +176,33 @@ struct config *daemon_load_config(const char *file)
 		c = NULL;
 	print_lines("error: ", buf_str(&f.errors));
 	print_lines("warning: ", buf_str(&f.warnings));
+	early.n = 0;
+	buf_add_str(&early, buf_str(&f.warnings));
 	config_findings_free(&f);
 	return c;
+}
+
+static void log_lines(const char *msg, const char *field, struct str text)
+{
+	while (text.n) {
+		struct str line = str_cut(text, '\n', &text);
+
+		if (line.n)
+			log_warn("runtime", msg, LOG_S(field, line));
+	}
+}
+
+void daemon_log_warnings(struct str warnings)
+{
+	log_lines("configuration warning", "warning", warnings);
+}
+
+void daemon_log_inactive(const struct config *c)
+{
+	BUF_AUTO features = {0};
+
+	config_inactive_features(c, &features);
+	log_lines("configured feature is not active", "feature", buf_str(&features));
 }
 
 int daemon_check_config(const char *file)
@@ -185,6 +215,7 @@ int daemon_check_config(const char *file)
 	       c->n_backends, c->n_buckets,
 	       c->routing_strategy == STRATEGY_PACK ? "pack" : "spread");
 	config_free(&c);
+	buf_free(&early);
 	return DAEMON_OK;
 }
 
@@ -204,8 +235,12 @@ enum err daemon_log_open(const struct daemon_options *o, enum log_level level, s
 		if (fd < 0)
 			return err_set(e, ERR_IO, "log file %s: %s", log_file, strerror(errno));
 		log_fd = fd;
+		if (daemon_give(log_file, o->user, e) != ERR_OK)
+			return e->code;
 	}
 	log_init(log_fd, level);
+	daemon_log_warnings(buf_str(&early));
+	buf_free(&early);
 	return ERR_OK;
 }
 
@@ -236,8 +271,8 @@ int daemon_fail(const struct daemon_options *o, const char *what, const struct e
 
 /* --- detaching ----------------------------------------------------------------- */
 
-/* The daemon changes its directory, so what is named on the command line must
- * not depend on it. A file that does not exist yet has a folder that does. */
+/* The daemon changes its directory: what is named on the command line must not
+ * depend on it. */
 static const char *absolute(const char *path)
 {
 	char cwd[PATH_MAX], *out;
@@ -293,6 +328,8 @@ enum err daemon_detach(struct daemon_options *o, struct error *e)
 	close(pipefd[0]);
 	ready_fd = pipefd[1];
 	setsid();
+	if (chdir(WORK_DIR) < 0 && chdir("/") < 0)
+		return err_set(e, ERR_IO, "/: %s", strerror(errno));
 	open_null(STDIN_FILENO, O_RDONLY);
 	open_null(STDOUT_FILENO, O_WRONLY);
 	return ERR_OK;

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include "base/err.h"
 #include "base/log.h"
+#include "base/str.h"
 
 struct config;
 
@@ -44,15 +45,23 @@ int daemon_options(struct daemon_options *o, const char *program, int argc, char
 int daemon_check_config(const char *file);
 
 /* Loads the configuration at start: findings go to standard error, because
- * there is no log yet. NULL when it is not valid. */
+ * there is no log yet; daemon_log_open() repeats the warnings. NULL when it is
+ * not valid. */
 struct config *daemon_load_config(const char *file);
+/* What is odd about a configuration, one line each (config_findings.warnings), and
+ * what it asks for in vain: into the log, at start and at each reload. */
+void daemon_log_warnings(struct str warnings);
+void daemon_log_inactive(const struct config *c);
 
-/* Lines go to --log-file from here on, or to standard output. */
+/* Lines go to --log-file from here on, or to standard output. The file is given
+ * to the user of the options, who will have to open it again. */
 enum err daemon_log_open(const struct daemon_options *o, enum log_level level, struct error *e);
 /* After log rotation: opens the file anew. Keeps the old one when that fails. */
 void daemon_log_reopen(void);
 
-/* -d: returns in a new session, in the background. The process that was started
+/* -d: returns in a new session, in the background, in /var/lib/s3-orchestrator, or
+ * in / if there is no such folder. To be called before the configuration is
+ * loaded, whose relative paths begin there. The process that was started
  * waits until daemon_ready() and exits with 0 then, or with 1 when the daemon
  * ends before that. Standard error stays open until daemon_ready(). */
 enum err daemon_detach(struct daemon_options *o, struct error *e);

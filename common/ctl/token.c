@@ -7,19 +7,14 @@
 #include "config/config.h"
 #include "ctl/token.h"
 
-static const char *expected(const struct config *c)
-{
-	return *c->ui.admin_token ? c->ui.admin_token : c->ui.admin_key;
-}
-
 bool ctl_token_is_set(const struct config *c)
 {
-	return *expected(c) != '\0';
+	return *c->ui.admin_token != '\0';
 }
 
 bool ctl_token_is_valid(const struct config *c, const struct http_head *h)
 {
-	struct str want = str_of(expected(c)), got = STR_NULL;
+	struct str want = str_of(c->ui.admin_token), got = STR_NULL;
 	uint8_t a[SHA256_SIZE], b[SHA256_SIZE];
 	int seen = 0;
 

@@ -21,7 +21,7 @@ struct http_call {
 	struct http_head head;  /* the request */
 	struct str path, query; /* raw parts of the target, see uri.h */
 	struct body *body;      /* the request body, never NULL; not to be closed */
-	const char *peer;       /* "ip:port" or "unix" */
+	const char *peer;       /* "ip:port" or "unix:UID" */
 	int64_t started;        /* clock_mono when the head was complete */
 	int64_t write_idle_us;  /* bound for each wait while sending */
 	void *server;           /* for the handler: what http_server_options.arg was */

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/socket.h"
 #include "net/stream_private.h"
 #include "rt/fd.h"
 #include "rt/task.h"
@@ -273,6 +274,16 @@ enum err stream_error(struct error *e, ssize_t r, const char *doing)
 	}
 }
 
+static void format_unix_peer(struct stream *s)
+{
+	uid_t uid;
+
+	if (socket_peer_uid(stream_fd(s), &uid))
+		snprintf(s->peer, sizeof s->peer, "unix:%u", (unsigned)uid);
+	else
+		snprintf(s->peer, sizeof s->peer, "unix");
+}
+
 static void format_peer(struct stream *s)
 {
 	struct sockaddr_storage ss;
@@ -282,7 +293,7 @@ static void format_peer(struct stream *s)
 	if (getpeername(stream_fd(s), (struct sockaddr *)&ss, &len) < 0)
 		snprintf(s->peer, sizeof s->peer, "unknown");
 	else if (ss.ss_family == AF_UNIX)
-		snprintf(s->peer, sizeof s->peer, "unix");
+		format_unix_peer(s);
 	else if (getnameinfo((struct sockaddr *)&ss, len, host, sizeof host, port, sizeof port,
 	                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		snprintf(s->peer, sizeof s->peer, "unknown");

@@ -76,7 +76,7 @@ bool stream_is_stale(struct stream *s);
  * ERR_CANCELED or ERR_IO, with text "doing: what happened". */
 enum err stream_error(struct error *e, ssize_t r, const char *doing);
 
-/* "ip:port" or "[ip6]:port" of the peer, "unix" for Unix sockets. Owned by s. */
+/* "ip:port" or "[ip6]:port" of the peer, "unix:UID" for Unix sockets. Owned by s. */
 const char *stream_peer(const struct stream *s);
 
 #endif

@@ -101,6 +101,10 @@ def test_validate_reports_everything(config):
     assert "bogus" in errors[0] and "other" in errors[1]
     result = json.loads(adminctl("validate", "-json", "-config", config).stdout)
     assert result["valid"] is False and len(result["errors"]) == 2
+    nowhere = os.fsencode(config.parent) + b"/\xff"
+    for format_ in ([], ["-json"]):
+        r = adminctl("validate", *format_, "-config", nowhere)
+        assert r.returncode == 1 and "No such file" in r.stdout + r.stderr
 
 
 def test_daemons_that_are_down_are_named(config):

@@ -104,6 +104,10 @@ def test_metrics_on_a_listener_of_their_own(launch):
     assert "s3o_build_info" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
     elsewhere = requests.get(f"{o.endpoint}/metrics", timeout=10)
     assert elsewhere.status_code == 403 and "s3o_build_info" not in elsewhere.text
+    o.config["telemetry"]["metrics"]["enabled"] = False
+    o.write_config()
+    assert "proxyd: needs a restart to take effect: telemetry.metrics.enabled\n" in \
+        o.adminctl("reload").stdout
 
 
 # --- operations ---

@@ -88,10 +88,16 @@ def test_reload_of_a_wrong_configuration_changes_nothing(orchestrator):
 
 
 def test_what_needs_a_restart_is_named(orchestrator):
+    for program in ("proxyd", "workerd"):  # from the start, in the log and not only on the terminal
+        warnings = [line["warning"] for line in orchestrator.log_lines(program)
+                    if line["msg"] == "configuration warning"]
+        assert len(warnings) == 1 and "replication.factor" in warnings[0]
     orchestrator.config["server"]["listen_addr"] = "127.0.0.1:1"
     orchestrator.write_config()
     orchestrator.adminctl("reload")
     orchestrator.s3().list_buckets()
+    reloaded, = [line for line in orchestrator.audit() if line["event"] == "config.Reloaded"]
+    assert reloaded["requires_restart"] == "server.listen_addr"
     lines = [line for line in orchestrator.log_lines("proxyd")
              if line["msg"] == "Config field changed but requires restart to take effect"]
     assert [line["field"] for line in lines] == ["server.listen_addr"]
@@ -177,6 +183,7 @@ def test_daemon_mode(launch, directories):
         assert done.returncode == 0, done
         until(lambda: os.path.exists(pid_file), what="the pid file")
         pid = int(open(pid_file).read())
+        assert os.readlink(f"/proc/{pid}/cwd") in ("/var/lib/s3-orchestrator", "/")
         port = o.port if program == "proxyd" else o.worker_port
         until(lambda: _connects(port) and
               requests.get(f"http://127.0.0.1:{port}/health/ready").ok, what="ready")

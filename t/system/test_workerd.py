@@ -297,6 +297,9 @@ def test_reload(orchestrator, workdir):
     done = o.adminctl("reload")
     assert "workerd: reloaded, generation 3\n" in done.stdout
     assert "workerd: needs a restart to take effect: worker.listen_addr\n" in done.stdout
+    assert o.metrics(o.worker_port)['s3o_config_reloads_total{result="ok"}'] >= 1
+    asked, = [line for line in o.audit("workerd") if line["event"] == "admin.Request"]
+    assert asked["client_addr"] == f"unix:{os.geteuid()}" and asked["duration"] > 0
     assert o.status()["workerd"]["pid"] == pid
     queue(o, "disk1")
     until(lambda: rows(o, "*") == [], 10)

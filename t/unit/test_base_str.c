@@ -136,6 +136,10 @@ START_TEST(knows_utf8)
 		ck_assert_msg(str_is_utf8(cases[i].s) == cases[i].ok, "case %zu", i);
 	ck_assert_uint_eq(str_utf8_len(STR("\xf0\x9f\x98\x80z")), 4);
 	ck_assert_uint_eq(str_utf8_len(STR_NULL), 0);
+
+	char mixed[] = "a\xff\xc3\xa9\xc3";
+	str_make_utf8(mixed, strlen(mixed));
+	ck_assert_str_eq(mixed, "a?\xc3\xa9?");
 }
 END_TEST
 

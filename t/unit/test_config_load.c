@@ -429,6 +429,14 @@ START_TEST(warnings)
 	                                         "max_concurrent_writes is not set: writes use the "
 	                                         "global limit"},
 		{DB("path: /x"), "f:2: database.path: is used only with driver: embedded"},
+		{SERVER "database: {driver: embedded, host: h, port: 1, database: d, user: u, "
+	                "password: p, ssl_mode: disable}\n" BUCKETS BACKENDS,
+	         "f:2: database.host: is used only with driver: postgres\n"
+	         "f:2: database.port: is used only with driver: postgres\n"
+	         "f:2: database.database: is used only with driver: postgres\n"
+	         "f:2: database.user: is used only with driver: postgres\n"
+	         "f:2: database.password: is used only with driver: postgres\n"
+	         "f:2: database.ssl_mode: is used only with driver: postgres"},
 		{S3("region: '${'"),
 	         "f:4: backends[0].region: \"${\" that names no variable is taken literally"},
 		{SERVER DATABASE BUCKETS

@@ -364,9 +364,13 @@ START_TEST(log_file_is_reopened)
 {
 	char *path = path_of("log"), *old = path_of("log.1"), text[4096];
 	struct error e;
+	struct stat st;
 
 	o = (struct daemon_options){.program = "proxyd", .log_file = path};
+	o.user = geteuid() == 0 ? "nobody" : NULL;
 	ck_assert_int_eq(daemon_log_open(&o, LOG_INFO, &e), ERR_OK);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_uid == geteuid(), o.user == NULL);
 	log_info("runtime", "before");
 	ck_assert_int_eq(rename(path, old), 0);
 	log_info("runtime", "between");

@@ -523,7 +523,7 @@ static void accept_waits(void)
 
 static void unix_sockets(void)
 {
-	char dir[] = "/tmp/test_net_XXXXXX", path[64];
+	char dir[] = "/tmp/test_net_XXXXXX", path[64], peer[32];
 	struct stream *a, *b;
 	struct stat st;
 	struct rt_fd *f;
@@ -547,7 +547,8 @@ static void unix_sockets(void)
 	b = stream_new(client);
 	ck_assert(socket_peer_uid(stream_fd(b), &uid));
 	ck_assert_uint_eq(uid, getuid());
-	ck_assert_str_eq(stream_peer(b), "unix");
+	snprintf(peer, sizeof peer, "unix:%u", (unsigned)uid);
+	ck_assert_str_eq(stream_peer(b), peer);
 	stream_close(&a);
 	stream_close(&b);
 	rt_fd_close(&f);

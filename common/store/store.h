@@ -113,11 +113,11 @@ enum err store_settle(struct store *s, const struct store_intent *i, int64_t *mo
                       struct error *e);
 
 /* Removes the current version; its copies go to the clean-up queue (reason
- * "object_deleted"). *existed tells whether
- * there was one; deleting nothing is ERR_OK. After ERR_DB_UNCERTAIN it may still
- * happen, but never to a version that is written later. */
+ * "object_deleted"). *copies counts them, 0 when there was no version, which is
+ * ERR_OK. After ERR_DB_UNCERTAIN it may still happen, but never to a version that
+ * is written later. */
 enum err store_delete(struct store *s, struct str bucket, struct str key,
-                      const struct store_conditions *cond, bool *existed, struct error *e);
+                      const struct store_conditions *cond, uint64_t *copies, struct error *e);
 
 /* --- reading ------------------------------------------------------------- */
 

@@ -257,7 +257,7 @@ enum err store_commit(struct store *s, const struct store_object *o,
  * that has been replaced since was deleted just before. */
 static enum err delete_version(struct store *s, struct str bucket, struct str key,
                                const char *generation, const struct store_conditions *cond,
-                               struct error *e)
+                               uint64_t *copies, struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
@@ -272,23 +272,23 @@ static enum err delete_version(struct store *s, struct str bucket, struct str ke
 	struct str status = db_str(res, 0, DELETE_STATUS);
 	if (!str_eq(status, STR("ok")) && !str_eq(status, STR("absent")))
 		r = status_error(status, e);
-	cleanup_queued(s, "object_deleted", (uint64_t)db_i64(res, 0, DELETE_QUEUED));
+	*copies = (uint64_t)db_i64(res, 0, DELETE_QUEUED);
+	cleanup_queued(s, "object_deleted", *copies);
 	db_result_free(&res);
 	return r;
 }
 
 enum err store_delete(struct store *s, struct str bucket, struct str key,
-                      const struct store_conditions *cond, bool *existed, struct error *e)
+                      const struct store_conditions *cond, uint64_t *copies, struct error *e)
 {
 	struct arena *a = arena_new();
 	struct store_version v;
 	enum err r = store_find(s, bucket, key, false, a, &v, e);
-	bool found = r == ERR_OK;
-	if (found)
-		r = delete_version(s, bucket, key, v.o.generation, cond, e);
+	*copies = 0;
+	if (r == ERR_OK)
+		r = delete_version(s, bucket, key, v.o.generation, cond, copies, e);
 	else if (r == ERR_NOT_FOUND && !cond->if_match.n)
 		r = ERR_OK;
-	*existed = found && r == ERR_OK;
 	arena_free(&a);
 	return r;
 }

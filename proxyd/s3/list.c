@@ -161,6 +161,9 @@ static void list(struct s3_call *c, bool v2)
 		s3_fail_err(c, &e, "Failed to list objects");
 	} else {
 		BUF_AUTO b = {0};
+		c->listed.prefix = p.prefix;
+		c->listed.keys = p.listing.count;
+		c->listed.truncated = p.listing.truncated;
 		xml_begin(&b, "ListBucketResult");
 		xml_text(&b, "Name", c->bucket);
 		(v2 ? add_head_v2 : add_head_v1)(&p, &b);

@@ -10,10 +10,10 @@ void s3_delete_object(struct s3_call *c)
 {
 	struct store_conditions cond = {0};
 	struct error e;
-	bool existed;
 	if (!s3_if_match(c, &cond.if_match))
 		return;
-	if (store_delete(c->server->store, c->bucket, c->key, &cond, &existed, &e) != ERR_OK) {
+	if (store_delete(c->server->store, c->bucket, c->key, &cond, &c->copies_deleted, &e) !=
+	    ERR_OK) {
 		s3_fail_err(c, &e, "Failed to delete object");
 		return;
 	}

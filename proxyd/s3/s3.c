@@ -140,6 +140,11 @@ static bool may_enter(struct s3_call *c)
 	if (!c->bucket.n || str_eq(c->bucket, str_of(c->allowed->name)))
 		return true;
 	c->event = "s3.BucketMismatch";
+	c->trespassing = true;
+	log_warn("s3_server", "bucket mismatch", LOG_STR("request_id", c->request_id),
+	         LOG_S("method", c->http->head.method), LOG_S("path", c->http->path),
+	         LOG_STR("client_addr", c->http->peer), LOG_STR("authorized", c->allowed->name),
+	         LOG_S("requested", c->bucket));
 	if (config_bucket(c->server->config, c->bucket))
 		s3_fail(c, S3_ACCESS_DENIED, NULL);
 	else
@@ -262,7 +267,43 @@ static void record_request(const struct s3_call *c, int64_t duration)
 	                 LOG_INT("request_size", c->received), LOG_INT("response_size", h->sent),
 	                 LOG_INT("duration", duration * 1000 /* nanoseconds */),
 	                 LOG_INT("duration_ms", duration / CLOCK_MS),
+	                 LOG_STR("authorized_bucket", c->trespassing ? c->allowed->name : NULL),
+	                 LOG_S("requested_bucket", c->trespassing ? c->bucket : STR_NULL),
 	                 LOG_STR("error", c->error[0] ? c->error : NULL)));
+}
+
+/* What the client did wrong is its own business. */
+static void record_failure(const struct s3_call *c)
+{
+	const struct http_call *h = c->http;
+	if (!c->operation || h->status < 500)
+		return;
+	log_warn("s3_server", "S3 request failed", LOG_STR("request_id", c->request_id),
+	         LOG_STR("operation", c->operation->name), LOG_S("key", c->key),
+	         LOG_INT("status", h->status), LOG_STR("client_addr", h->peer),
+	         LOG_STR("error", c->error[0] ? c->error : NULL));
+}
+
+static void audit_storage(const struct s3_call *c, const struct backend *b)
+{
+	const struct log_field id = LOG_STR("request_id", c->request_id);
+	const struct log_field bucket = LOG_S("bucket", c->bucket), key = LOG_S("key", c->key);
+	switch (c->operation->metric) {
+	case METRIC_OPERATION_LIST:
+		audit("object", "storage.ListObjects",
+		      LOG_FIELDS(id, bucket, LOG_S("prefix", c->listed.prefix),
+		                 LOG_INT("key_count", c->listed.keys),
+		                 LOG_BOOL("truncated", c->listed.truncated)));
+		break;
+	case METRIC_OPERATION_DELETE:
+		audit("object", "storage.DeleteObject",
+		      LOG_FIELDS(id, bucket, key, LOG_INT("copies_deleted", c->copies_deleted)));
+		break;
+	default:
+		audit("object", arena_printf(c->arena, "storage.%s", c->operation->name),
+		      LOG_FIELDS(id, bucket, key, LOG_STR("backend", b ? b->name : NULL),
+		                 LOG_INT("size", c->size)));
+	}
 }
 
 /* The storage operation behind the request: counted always, an event when it
@@ -278,15 +319,8 @@ static void record_storage(const struct s3_call *c, double seconds)
 	metrics_inc(METRIC_MANAGER_REQUESTS, c->operation->metric, backend,
 	            ok ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);
 	metrics_observe(METRIC_MANAGER_DURATION, c->operation->metric, backend, seconds);
-	if (!ok)
-		return;
-	char *event = arena_printf(
-		c->arena, "storage.%s",
-		c->operation->metric == METRIC_OPERATION_LIST ? "ListObjects" : c->operation->name);
-	audit("object", event,
-	      LOG_FIELDS(LOG_STR("request_id", c->request_id), LOG_S("bucket", c->bucket),
-	                 LOG_S("key", c->key), LOG_STR("backend", b ? b->name : NULL),
-	                 LOG_INT("size", c->size)));
+	if (ok)
+		audit_storage(c, b);
 }
 
 static void record(const struct s3_call *c)
@@ -296,6 +330,7 @@ static void record(const struct s3_call *c)
 	count_request(c, seconds);
 	log_hold();
 	record_storage(c, seconds);
+	record_failure(c);
 	record_request(c, duration);
 	log_release();
 }

@@ -44,8 +44,15 @@ struct s3_call {
 	uint64_t received;   /* body bytes of the request, decoded */
 	uint64_t size;       /* of the object that was stored or read */
 	const char *backend; /* that served it; "" when none did */
-	const char *event;   /* audit event when no operation was reached */
-	char error[300];     /* what went wrong, for the log */
+	uint64_t copies_deleted;
+	struct {
+		struct str prefix;
+		size_t keys; /* and common prefixes, on this page */
+		bool truncated;
+	} listed;
+	bool trespassing;  /* the bucket is not that of the credential */
+	const char *event; /* audit event when no operation was reached */
+	char error[300];   /* what went wrong, for the log */
 };
 
 /* What an operation does, as far as header fields are concerned (request.c). */

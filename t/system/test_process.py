@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 
+import pytest
 import requests
 from botocore.exceptions import ClientError
 
@@ -213,6 +214,24 @@ def test_log_lines_and_audit(orchestrator):
     assert by_event["storage.PutObject"]["backend"] == "disk1"
     assert "photossecret" not in orchestrator.log_text("proxyd")
 
+    s3.list_objects_v2(Bucket="photos", Prefix="se", MaxKeys=1)
+    s3.delete_object(Bucket="photos", Key="seen")
+    s3.delete_object(Bucket="photos", Key="seen")
+    with pytest.raises(ClientError):
+        s3.list_objects_v2(Bucket="documents")
+    until(lambda: [line for line in orchestrator.audit() if line["event"] == "s3.BucketMismatch"],
+          what="the last audit line")
+    audit = orchestrator.audit()
+    listed, = [line for line in audit if line["event"] == "storage.ListObjects"]
+    assert (listed["prefix"], listed["key_count"], listed["truncated"]) == ("se", 1, False)
+    assert "size" not in listed and "backend" not in listed
+    deleted = [line for line in audit if line["event"] == "storage.DeleteObject"]
+    assert [line["copies_deleted"] for line in deleted] == [1, 0] and "size" not in deleted[0]
+    refused, = [line for line in audit if line["event"] == "s3.BucketMismatch"]
+    assert (refused["authorized_bucket"], refused["requested_bucket"]) == ("photos", "documents")
+    warned, = [line for line in orchestrator.log_lines("proxyd") if line["msg"] == "bucket mismatch"]
+    assert (warned["authorized"], warned["requested"]) == ("photos", "documents")
+
 
 def test_request_ids(orchestrator):
     mine = requests.get(orchestrator.endpoint + "/photos/x", headers={"X-Request-Id": "ABCdef0123"})
@@ -261,6 +280,9 @@ def test_health_is_degraded_without_the_database(own_postgres, launch, directori
         return requests.get(o.endpoint + "/health").json() == {"status": "degraded"}
 
     until(degraded, what="degraded")
+    failed = [line for line in o.log_lines("proxyd") if line["msg"] == "S3 request failed"]
+    assert failed and (failed[0]["level"], failed[0]["operation"], failed[0]["status"]) == (
+        "WARN", "ListObjectsV2", 503)
     # Whichever child is asked, and although the others may not know yet.
     for _ in range(10):
         assert requests.get(o.endpoint + "/health").json() == {"status": "degraded"}

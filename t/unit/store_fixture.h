@@ -100,10 +100,10 @@ PG_MAYBE static enum err sf_put(struct sf *f, const char *key, const char *backe
 	return r;
 }
 
-PG_MAYBE static enum err sf_delete(struct sf *f, const char *key, bool *existed)
+PG_MAYBE static enum err sf_delete(struct sf *f, const char *key, uint64_t *copies)
 {
 	static const struct store_conditions none;
-	return store_delete(f->s, STR("bk"), str_of(key), &none, existed, &f->e);
+	return store_delete(f->s, STR("bk"), str_of(key), &none, copies, &f->e);
 }
 
 /* The invariants hold. */

@@ -153,8 +153,8 @@ static void limits_change(const char *conninfo)
 	ck_assert_int_eq(sf_reserve(&f, "x", "a", 1, &i), ERR_NO_SPACE);
 	/* 550 bytes go, 50 more stay as before: the debt of 100 is paid first. */
 	ck_assert_int_eq(sf_put(&f, "y", "u", 1), ERR_OK);
-	bool existed;
-	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	uint64_t copies;
+	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
 	struct store_cleanup *rows;
 	size_t n;
 	ck_assert_int_eq(store_cleanup_claim(f.s, 10, 0, f.a, &rows, &n, &f.e), ERR_OK);
@@ -184,7 +184,7 @@ static void conditions(const char *conninfo)
 	struct store_conditions any = {.if_match = STR("*")};
 	struct store_conditions other = {.if_match = STR("0000")};
 	struct store_conditions same = {.if_match = STR("d41d8cd98f00b204e9800998ecf8427e")};
-	bool existed;
+	uint64_t copies;
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &any), ERR_NOT_FOUND);
@@ -198,12 +198,12 @@ static void conditions(const char *conninfo)
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &any), ERR_OK);
 
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &other, &existed, &f.e),
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &other, &copies, &f.e),
 	                 ERR_PRECONDITION);
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("none"), &any, &existed, &f.e),
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("none"), &any, &copies, &f.e),
 	                 ERR_NOT_FOUND);
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &same, &existed, &f.e), ERR_OK);
-	ck_assert(existed);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &same, &copies, &f.e), ERR_OK);
+	ck_assert_uint_eq(copies, 1);
 	sf_close(&f);
 }
 TEST(conditions)
@@ -251,13 +251,13 @@ static void deletes(const char *conninfo)
 {
 	struct sf f;
 	struct store_version v;
-	bool existed = true;
+	uint64_t copies = 1;
 	sf_open(&f, conninfo, "one");
-	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
-	ck_assert(!existed);
+	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
+	ck_assert_uint_eq(copies, 0);
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
-	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
-	ck_assert(existed);
+	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
+	ck_assert_uint_eq(copies, 1);
 	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_NOT_FOUND);
 	sf_assert_space(&f, "a", 0, 0, 10);
 	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "object_deleted");

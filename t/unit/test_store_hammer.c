@@ -85,11 +85,11 @@ static void hammer_task(void *arg)
 	struct hammer *h = arg;
 	for (int step = 0; step < STEPS; step++) {
 		uint64_t moved, dice = random_u64() % 20;
-		bool existed;
+		uint64_t copies;
 		if (dice < 11)
 			write_one(h);
 		else if (dice < 14)
-			note(h, sf_delete(&h->f, random_key(h), &existed));
+			note(h, sf_delete(&h->f, random_key(h), &copies));
 		else if (dice < 19)
 			clean_up(h);
 		else

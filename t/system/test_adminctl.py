@@ -126,3 +126,16 @@ def test_http_needs_a_token():
     r = adminctl("status", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
     assert r.returncode == 3
     assert "http://127.0.0.1:1" in r.stdout
+
+
+def test_address_is_https_where_tls_is_configured(config, tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-keyout", key, "-out", cert, "-subj", "/CN=localhost", "-days", "2"],
+                   check=True, capture_output=True)
+    config.write_text(config.read_text().replace(
+        "server: {", 'worker: {listen_addr: ":2"}\nserver: {tls: {cert_file: %s, key_file: %s}, ' % (cert, key)))
+    for addr, url in (("127.0.0.1:1", "https://127.0.0.1:1"), (":2", "http://127.0.0.1:2"),
+                      ("http://127.0.0.1:1", "http://127.0.0.1:1")):
+        r = adminctl("status", "-config", config, "-addr", addr, "-token", "t")
+        assert r.returncode == 3 and url in r.stdout, r

@@ -127,7 +127,7 @@ run:
 check:
 	@packaging/deps test
 	@$(SAN) all unit-programs
-	@$(MAKE) --no-print-directory lint
+	@$(SAN) lint
 	@t/run-all $(BUILD)/san
 
 unit:
@@ -141,8 +141,8 @@ system:
 .PHONY: unit-programs
 unit-programs: $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BIN))
 
-lint:
-	@t/lint
+lint: man
+	@t/lint $(SETTINGS_PAGE)
 
 print-layers:
 	@echo $(LAYERS)

@@ -3,6 +3,7 @@ import os
 import shutil
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_damaged_copy_is_replaced_by_another(launch, directories, damage, size
         assert got["Body"].read() == body[first:last + 1]
         assert got["ContentRange"] == f"bytes {first}-{last}/{size}"
     assert any(line["msg"] == "copy cannot be read" for line in o.log_lines("proxyd"))
+    s3.delete_object(Bucket="photos", Key="k")  # with the damaged copy
 
 
 def test_a_copy_breaks_while_it_is_sent(launch, directories):
@@ -81,6 +83,7 @@ def test_a_copy_breaks_while_it_is_sent(launch, directories):
     assert start + stream.read() == body
     assert any(line["msg"] == "copy cannot be read" and line["offset"] > MIB
                for line in o.log_lines("proxyd"))
+    s3.delete_object(Bucket="photos", Key="k")
 
 
 class SlowS3:
@@ -122,8 +125,9 @@ class SlowS3:
                 "region": "us-east-1", "bucket": "b", "access_key_id": "k",
                 "secret_access_key": "s", "force_path_style": True, "quota_bytes": "1GB"}
 
-    def count(self):
-        return len(self.stored)
+    def contents(self):
+        return {urllib.parse.unquote(path.removeprefix("/b/")): len(body)
+                for path, body in self.stored.items()}
 
 
 def test_bytes_that_arrive_after_the_write_was_given_up(launch):

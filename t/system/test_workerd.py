@@ -34,6 +34,9 @@ class Endpoint:
     def count(self):
         return 0
 
+    def contents(self):
+        return {}
+
 
 def wake(o, job="cleanup_queue"):
     o.sql("SELECT pg_notify('s3o_jobs', %s)", job)

@@ -241,14 +241,20 @@ class Orchestrator:
         """The promises: the catalogue agrees with itself and with the backends."""
         problems = [row[0] for row in self.sql("SELECT problem FROM s3o_check()")]
         assert not problems, problems
-        known = dict(self.sql("""
-            SELECT backend_name, sum(n) FROM (
-                SELECT backend_name, count(*) n FROM object_locations GROUP BY 1
-                UNION ALL SELECT backend_name, count(*) FROM cleanup_queue GROUP BY 1
-                UNION ALL SELECT backend_name, count(*) FROM cleanup_dlq GROUP BY 1
-                UNION ALL SELECT backend_name, count(*) FROM pending_objects GROUP BY 1
-            ) x GROUP BY 1"""))
         for backend in self.backends:
-            stored = backend.count()
-            assert stored <= known.get(backend.name, 0), \
-                f"{backend.name} holds {stored} files, the catalogue knows {known}"
+            self.check_backend(backend)
+
+    def check_backend(self, backend):
+        """Every copy lies there with its size, and nothing else but what is to be deleted
+        or still being written."""
+        copies = dict(self.sql("SELECT backend_key, size_bytes FROM object_locations"
+                               " WHERE backend_name = %s", backend.name))
+        others = {row[0] for row in self.sql(
+            "SELECT object_key FROM (SELECT backend_name, object_key FROM cleanup_queue"
+            " UNION ALL SELECT backend_name, object_key FROM cleanup_dlq"
+            " UNION ALL SELECT backend_name, backend_key FROM pending_objects) x"
+            " WHERE backend_name = %s", backend.name)}
+        contents = backend.contents()
+        lost = copies.items() - contents.items()
+        unknown = contents.keys() - copies.keys() - others
+        assert not lost and not unknown, f"{backend.name}: lost {lost}, unknown {unknown}"

@@ -1,11 +1,27 @@
 """Backends to store on: folders, and real S3 servers started by t/backends."""
 import os
 import subprocess
+import urllib.parse
 
 import boto3
 from botocore.config import Config
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+
+
+def key_of_path(path):
+    """The key of a file below objects/: common/backend/dir_path.h, read backwards. In
+    bytes, because a long component may be cut inside a character."""
+    key = b""
+    *folders, name = os.fsencode(path).split(b"/")
+    for folder in folders:
+        if folder.endswith(b"%+"):
+            key += urllib.parse.unquote_to_bytes(folder[:-2])
+        else:
+            key += (b"" if folder == b"%-" else urllib.parse.unquote_to_bytes(folder)) + b"/"
+    if not name.endswith(b"%="):
+        return f"not an object: {path}"
+    return (key + urllib.parse.unquote_to_bytes(name[:-2])).decode(errors="surrogateescape")
 
 
 class Directory:
@@ -32,6 +48,11 @@ class Directory:
 
     def count(self):
         return len(self.files())
+
+    def contents(self):
+        """What lies here: {key: size}. Every kind of backend has this."""
+        top = os.path.join(self.path, "objects")
+        return {key_of_path(os.path.relpath(f, top)): os.path.getsize(f) for f in self.files()}
 
 
 class S3Server:
@@ -94,3 +115,6 @@ class S3Backend:
 
     def count(self):
         return len(self.objects())
+
+    def contents(self):
+        return {o["Key"]: o["Size"] for o in self.objects()}

@@ -71,24 +71,37 @@ static bool has_room(const struct placement_candidate *c, uint64_t size)
 	return c->limit == 0 || (c->taken <= c->limit && size <= c->limit - c->taken);
 }
 
+/* As far as is known now. */
+static bool some_has_room(struct engine *g, uint64_t size, struct placement_candidate *c)
+{
+	size_t eligible = engine_candidates(g, size, c);
+	for (size_t i = 0; i < eligible; i++)
+		if (has_room(&c[i], size))
+			return true;
+	return false;
+}
+
+static enum err no_room(const struct engine *g, uint64_t size, const struct placement_candidate *c,
+                        struct error *e)
+{
+	BUF_AUTO text = {0};
+	buf_printf(&text, "No backend can accept a %llu byte upload; backend usage:",
+	           (unsigned long long)size);
+	for (size_t i = 0; i < g->backends->n; i++)
+		buf_printf(&text, "%s %s=%llu/%llu", i ? "," : "",
+		           g->backends->list[c[i].index]->name, (unsigned long long)c[i].taken,
+		           (unsigned long long)c[i].limit);
+	return err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
+}
+
 enum err engine_admit(struct engine *g, uint64_t size, struct error *e)
 {
-	size_t n = g->backends->n;
-	struct placement_candidate *c = mem_alloc(n * sizeof(*c));
-	size_t eligible = engine_candidates(g, size, c);
-	bool room = false;
-	for (size_t i = 0; i < eligible; i++)
-		room = room || has_room(&c[i], size);
-	if (!room) {
-		BUF_AUTO text = {0};
-		buf_printf(&text, "No backend can accept a %llu byte upload; backend usage:",
-		           (unsigned long long)size);
-		for (size_t i = 0; i < n; i++)
-			buf_printf(&text, "%s %s=%llu/%llu", i ? "," : "",
-			           g->backends->list[c[i].index]->name,
-			           (unsigned long long)c[i].taken, (unsigned long long)c[i].limit);
-		err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
-	}
+	struct placement_candidate *c = mem_alloc(g->backends->n * sizeof(*c));
+	enum err r = ERR_OK;
+	/* Nobody is refused by what was true long ago; if nothing newer can be had,
+	 * the reservation decides. */
+	if (!some_has_room(g, size, c) && store_space_renew(g->store) && !some_has_room(g, size, c))
+		r = no_room(g, size, c, e);
 	free(c);
-	return room ? ERR_OK : ERR_NO_SPACE;
+	return r;
 }

@@ -12,7 +12,8 @@
 #include "config/config.h"
 #include "rt/task.h"
 
-#define HINT_AGE CLOCK_SEC
+#define HINT_AGE     CLOCK_SEC
+#define HINT_AGE_MAX (2 * CLOCK_SEC) /* of one by which somebody is refused */
 
 static uint64_t positive(int64_t v)
 {
@@ -57,6 +58,7 @@ static void refresh(void *arg)
 		s->hint_arena = a;
 		s->hint = space;
 		s->n_hint = n;
+		s->hint_read = rt_now();
 	} else {
 		arena_free(&a);
 	}
@@ -68,16 +70,31 @@ void space_refresh(struct store *s)
 {
 	if (s->hinting || s->closing)
 		return;
-	s->hint_time = rt_now();
+	s->hint_asked = rt_now();
 	s->hinting = wait_group_spawn(&s->tasks, "store-space", refresh, s, NULL) == 0;
 }
 
 const struct store_space *store_space_hint(struct store *s, size_t *n)
 {
-	if (rt_now() - s->hint_time >= HINT_AGE)
+	if (rt_now() - s->hint_asked >= HINT_AGE)
 		space_refresh(s);
 	*n = s->n_hint;
 	return s->hint;
+}
+
+static bool is_hint_recent(const struct store *s)
+{
+	return s->hint_read > 0 && rt_now() - s->hint_read <= HINT_AGE_MAX;
+}
+
+bool store_space_renew(struct store *s)
+{
+	if (is_hint_recent(s))
+		return true;
+	space_refresh(s); /* all who wait share one */
+	while (s->hinting && notify_wait(&s->hinted, CLOCK_NEVER) == 0)
+		;
+	return is_hint_recent(s);
 }
 
 /* --- folders ---------------------------------------------------------------- */

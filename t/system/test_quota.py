@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
+from harness.wait import until
+
 MIB = 1024 * 1024
 
 
@@ -78,6 +80,18 @@ def test_the_last_byte_fits(launch, directories):
     s3.delete_object(Bucket="photos", Key="a")
     o.wait_clean()
     assert put(s3, "c", b"x" * 600) == 200
+
+
+def test_room_that_came_while_nothing_was_written(launch, directories):
+    """What was known of the space when writes stopped refuses none later."""
+    o = launch(directories(1, quota=1000), processes=1)
+    assert put(o.s3(), "a", b"x" * 1000) == 200
+    until(lambda: put(o.s3(), "b", b"x") == 507 and o.metrics()["s3o_early_rejections_total"],
+          what="it is known that the backend is full", every=0.5)
+    o.s3().delete_object(Bucket="photos", Key="a")
+    o.wait_clean()
+    time.sleep(2.5)
+    assert put(o.s3(), "b", b"x") == 200
 
 
 def test_overwrites_and_deletes_under_a_tight_quota(launch, directories):

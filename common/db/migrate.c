@@ -97,10 +97,19 @@ static enum err apply_migration(PGconn *conn, int version, struct error *e)
 	return r;
 }
 
+/* Replacing could change neither what a function returns nor the names of its
+ * parameters, and would leave it beside a namesake with others. Only statements
+ * use functions, and they look for them anew. */
+static const char drop_functions[] =
+	"DO $$ DECLARE f REGPROCEDURE; BEGIN "
+	"FOR f IN SELECT oid FROM pg_proc WHERE proname LIKE 's3o\\_%' "
+	"AND pronamespace = current_schema()::REGNAMESPACE "
+	"LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP; END $$";
+
 static enum err apply_functions(PGconn *conn, int unused, struct error *e)
 {
 	const char *values[] = {functions_hash};
-	enum err r = ERR_OK;
+	enum err r = run_simple(conn, drop_functions, e);
 	(void)unused;
 	for (size_t i = 0; i < N_FUNCTIONS && r == ERR_OK; i++)
 		r = run_script(conn, &functions[i], e);

@@ -3,7 +3,7 @@
 -- Counts bytes that lie on a backend although nothing was reserved for them. They
 -- are taken from free whether there is enough or not: if not, the backend is in
 -- debt, and nothing is reserved there until enough is gone.
-CREATE OR REPLACE FUNCTION s3o_add_orphan(p_backend TEXT, p_size BIGINT) RETURNS VOID
+CREATE FUNCTION s3o_add_orphan(p_backend TEXT, p_size BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_free  BIGINT;

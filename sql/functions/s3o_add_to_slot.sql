@@ -3,7 +3,7 @@
 -- Adds to the counters of a backend in one of its slots. What is added to used,
 -- reserved and orphan together is taken from free, so that the sum over the
 -- slot stays as it is. Callers with several backends go in order of name.
-CREATE OR REPLACE FUNCTION s3o_add_to_slot(p_backend TEXT, p_slot SMALLINT, p_used BIGINT,
+CREATE FUNCTION s3o_add_to_slot(p_backend TEXT, p_slot SMALLINT, p_used BIGINT,
 	p_reserved BIGINT, p_orphan BIGINT, p_copies BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,7 +2,7 @@
 --
 -- An intent nothing of which reached its backend just goes. False when it is not
 -- there any more.
-CREATE OR REPLACE FUNCTION s3o_cancel(p_intent TEXT) RETURNS BOOLEAN
+CREATE FUNCTION s3o_cancel(p_intent TEXT) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_intent pending_objects%ROWTYPE;

@@ -2,7 +2,7 @@
 --
 -- Everything that must be true of the catalogue at any time; no row when it is.
 -- For tests and for operators who want to know. Reads whole tables.
-CREATE OR REPLACE FUNCTION s3o_check() RETURNS TABLE (problem TEXT)
+CREATE FUNCTION s3o_check() RETURNS TABLE (problem TEXT)
 LANGUAGE sql STABLE AS $$
 	WITH slots AS (
 		SELECT backend_name, sum(free)::BIGINT AS free, sum(used)::BIGINT AS used,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Conditions of a write on the current version of the key: NULL when they hold.
-CREATE OR REPLACE FUNCTION s3o_check_conditions(p_exists BOOLEAN, p_etag TEXT,
+CREATE FUNCTION s3o_check_conditions(p_exists BOOLEAN, p_etag TEXT,
 	p_if_none_match_any BOOLEAN, p_if_match TEXT) RETURNS TEXT
 LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE

@@ -2,7 +2,7 @@
 --
 -- The bytes of a queue row are gone: the row goes, and its bytes are free again.
 -- A second call finds no row and changes nothing.
-CREATE OR REPLACE FUNCTION s3o_cleanup_done(p_id BIGINT, p_slot SMALLINT) RETURNS BOOLEAN
+CREATE FUNCTION s3o_cleanup_done(p_id BIGINT, p_slot SMALLINT) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_row cleanup_queue%ROWTYPE;

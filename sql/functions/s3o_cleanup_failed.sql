@@ -3,7 +3,7 @@
 -- A queue row could not be worked off by p_who: it is due again after 1 minute,
 -- 2, 4, ... at most 24 hours; the tenth failure moves it to cleanup_dlq, where its
 -- bytes count as orphaned still. Status: retry, dead, gone (not p_who's any more).
-CREATE OR REPLACE FUNCTION s3o_cleanup_failed(p_id BIGINT, p_who TEXT, p_error TEXT) RETURNS TEXT
+CREATE FUNCTION s3o_cleanup_failed(p_id BIGINT, p_who TEXT, p_error TEXT) RETURNS TEXT
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_row cleanup_queue%ROWTYPE;

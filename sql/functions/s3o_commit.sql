@@ -11,7 +11,7 @@
 -- Whatever the status is but ok, nothing was changed: all checks come first.
 --
 -- Without versioning the current version is the null version and is replaced.
-CREATE OR REPLACE FUNCTION s3o_commit(p_bucket TEXT, p_name TEXT, p_generation TEXT,
+CREATE FUNCTION s3o_commit(p_bucket TEXT, p_name TEXT, p_generation TEXT,
 	p_size BIGINT, p_etag TEXT, p_content_type TEXT, p_headers JSONB, p_metadata JSONB,
 	p_content_hash TEXT, p_if_none_match_any BOOLEAN, p_if_match TEXT, p_intents TEXT[],
 	OUT status TEXT, OUT modified BIGINT, OUT queued BIGINT)

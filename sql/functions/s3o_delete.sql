@@ -3,7 +3,7 @@
 -- Takes a version of a key, the current one so far, out of the catalogue; its copies
 -- go to the clean-up queue. Status: ok, absent (that is not the current one any
 -- more), precondition, not_found.
-CREATE OR REPLACE FUNCTION s3o_delete(p_bucket TEXT, p_name TEXT, p_generation TEXT,
+CREATE FUNCTION s3o_delete(p_bucket TEXT, p_name TEXT, p_generation TEXT,
 	p_if_match TEXT, p_slot SMALLINT, OUT status TEXT, OUT queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE

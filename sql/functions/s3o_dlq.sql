@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- For operators. SELECT s3o_dlq_retry(id) FROM cleanup_dlq ...: ten more attempts.
-CREATE OR REPLACE FUNCTION s3o_dlq_retry(p_id BIGINT) RETURNS BOOLEAN
+CREATE FUNCTION s3o_dlq_retry(p_id BIGINT) RETURNS BOOLEAN
 LANGUAGE sql AS $$
 	WITH gone AS (DELETE FROM cleanup_dlq WHERE id = p_id RETURNING *),
 	queued AS (
@@ -12,7 +12,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- SELECT s3o_dlq_write_off(id): the bytes are gone, or are not to be counted.
-CREATE OR REPLACE FUNCTION s3o_dlq_write_off(p_id BIGINT) RETURNS BOOLEAN
+CREATE FUNCTION s3o_dlq_write_off(p_id BIGINT) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_row cleanup_dlq%ROWTYPE;

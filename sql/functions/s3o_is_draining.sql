@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- True when nothing new may be written to the backend.
-CREATE OR REPLACE FUNCTION s3o_is_draining(p_backend TEXT) RETURNS BOOLEAN
+CREATE FUNCTION s3o_is_draining(p_backend TEXT) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN EXISTS (SELECT FROM backend_drains

@@ -5,7 +5,7 @@
 -- and passed over. The bytes are deleted p_delay microseconds after the writer's
 -- last sign of life at the earliest: what it had sent then has arrived by that
 -- time. Returns how many were moved.
-CREATE OR REPLACE FUNCTION s3o_reap(p_age BIGINT, p_limit BIGINT, p_slot SMALLINT,
+CREATE FUNCTION s3o_reap(p_age BIGINT, p_limit BIGINT, p_slot SMALLINT,
 	p_delay BIGINT) RETURNS BIGINT
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -9,7 +9,7 @@
 --   no_space   the quota would be exceeded
 --   draining   the backend takes nothing new
 --   unknown    there is no such backend
-CREATE OR REPLACE FUNCTION s3o_reserve(p_intent TEXT, p_bucket TEXT, p_name TEXT, p_backend TEXT,
+CREATE FUNCTION s3o_reserve(p_intent TEXT, p_bucket TEXT, p_name TEXT, p_backend TEXT,
 	p_backend_key TEXT, p_size BIGINT, p_slot SMALLINT, p_owner TEXT, p_spread BOOLEAN)
 RETURNS TEXT
 LANGUAGE plpgsql AS $$

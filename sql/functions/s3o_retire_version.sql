@@ -3,7 +3,7 @@
 -- Takes a version out of the catalogue; its copies go to the clean-up queue.
 -- Returns per backend what moved from used to orphan: the caller, who holds the
 -- lock on the key, adds that to the slots.
-CREATE OR REPLACE FUNCTION s3o_retire_version(p_bucket TEXT, p_name TEXT, p_generation TEXT,
+CREATE FUNCTION s3o_retire_version(p_bucket TEXT, p_name TEXT, p_generation TEXT,
 	p_reason TEXT) RETURNS TABLE (backend_name TEXT, bytes BIGINT, copies BIGINT)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column

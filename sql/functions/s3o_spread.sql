@@ -3,7 +3,7 @@
 -- Distributes what is free on a backend evenly over its slots. The caller has
 -- locked all of them in order of slot. A negative total (the limit was lowered
 -- below what is stored) lies in slot 0, and all slots are marked.
-CREATE OR REPLACE FUNCTION s3o_spread(p_backend TEXT, p_total BIGINT) RETURNS VOID
+CREATE FUNCTION s3o_spread(p_backend TEXT, p_total BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_slots BIGINT := (SELECT count(*) FROM backend_quota_slots WHERE backend_name = p_backend);

@@ -3,7 +3,7 @@
 -- Writes the configured limit of a backend (0: none), with its slots when the
 -- backend is new. Eight slots: each is locked while one commit is flushed, and
 -- flushes are shared by all that wait, so eight keep any disk busy.
-CREATE OR REPLACE FUNCTION s3o_sync_backend(p_backend TEXT, p_limit BIGINT) RETURNS VOID
+CREATE FUNCTION s3o_sync_backend(p_backend TEXT, p_limit BIGINT) RETURNS VOID
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_stored BIGINT;

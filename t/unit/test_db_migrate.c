@@ -42,8 +42,18 @@ START_TEST(test_functions_replaced)
 	            "LANGUAGE sql STABLE AS 'SELECT 7::BIGINT'");
 	ck_assert_int_eq(migrate(db, &m, &e), ERR_OK);
 	ck_assert_int_eq(pg_number(db, "SELECT s3o_micros(now())"), 7);
+	/* Of another program, that returned other things for other parameters. */
+	pg_text(db, "DROP FUNCTION s3o_micros; DROP FUNCTION s3o_cancel;"
+	            "CREATE FUNCTION s3o_micros(p_other TIMESTAMPTZ, OUT a INT, OUT b INT) "
+	            "LANGUAGE sql AS 'SELECT 1, 2';"
+	            "CREATE FUNCTION s3o_cancel(p_intent TEXT, p_why TEXT) RETURNS BOOLEAN "
+	            "LANGUAGE sql AS 'SELECT TRUE';"
+	            "CREATE FUNCTION s3other() RETURNS INT LANGUAGE sql AS 'SELECT 1'");
 	pg_text(db, "UPDATE schema_functions SET hash = 'older'");
-	ck_assert_int_eq(migrate(db, &m, &e), ERR_OK);
+	ck_assert_msg(migrate(db, &m, &e) == ERR_OK, "%s", e.text);
+	ck_assert_int_eq(pg_number(db, "SELECT count(*) FROM pg_proc WHERE proname = 's3o_cancel'"),
+	                 1);
+	ck_assert_int_eq(pg_number(db, "SELECT s3other()"), 1);
 	ck_assert_int_eq(m.applied, 0);
 	ck_assert_int_eq(pg_number(db, "SELECT s3o_micros('epoch')"), 0);
 	ck_assert_int_eq(pg_number(db, "SELECT length(hash) FROM schema_functions"), 64);

@@ -92,13 +92,20 @@ static void not_queued(const struct store_intent *i, const char *reason, const s
 	                 LOG_STR("stage", "enqueue"), LOG_STR("error", e->text)));
 }
 
-enum abandoned { ABANDONED_QUEUED, ABANDONED_COMMITTED, ABANDONED_LATE };
+enum abandoned {
+	ABANDONED_QUEUED,
+	ABANDONED_COMMITTED,
+	ABANDONED_LATE,
+	ABANDONED_POSTPONED,
+};
 
 static enum abandoned abandoned_of(struct str status)
 {
 	if (str_eq(status, STR("queued")))
 		return ABANDONED_QUEUED;
-	return str_eq(status, STR("committed")) ? ABANDONED_COMMITTED : ABANDONED_LATE;
+	if (str_eq(status, STR("committed")))
+		return ABANDONED_COMMITTED;
+	return str_eq(status, STR("late")) ? ABANDONED_LATE : ABANDONED_POSTPONED;
 }
 
 static enum err abandon(struct store *s, const struct store_intent *i, const char *reason,
@@ -117,7 +124,7 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 	if (r == ERR_OK) {
 		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
 		*modified = db_wall(res, 0, ABANDON_MODIFIED);
-		cleanup_queued(s, reason, *what != ABANDONED_COMMITTED);
+		cleanup_queued(s, reason, *what == ABANDONED_QUEUED || *what == ABANDONED_LATE);
 	} else {
 		not_ended(i, e);
 		not_queued(i, reason, e);
@@ -144,7 +151,7 @@ enum err store_settle(struct store *s, const struct store_intent *i, int64_t *mo
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
 	if (what == ABANDONED_QUEUED)
 		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
-	if (what == ABANDONED_LATE)
+	if (what != ABANDONED_COMMITTED)
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: what it made is gone already");
 	*modified = time;
 	return ERR_OK;

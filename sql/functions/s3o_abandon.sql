@@ -7,9 +7,13 @@
 --   queued      done
 --   committed   the intent had become a copy; modified is its time. It stays
 --   late        neither is there: the reaper was quicker, or the copy has been
---               replaced. The deletion they queued may have been done before the
+--               replaced. The deletion they queued was done, perhaps before the
 --               bytes came, so another one is queued
-CREATE OR REPLACE FUNCTION s3o_abandon(p_intent TEXT, p_backend TEXT, p_backend_key TEXT,
+--   postponed   the same, but that deletion is still queued: it counts the bytes,
+--               and becomes due after p_delay at the earliest. It gets a new id, so
+--               that whoever has claimed it already, and may have deleted before
+--               the bytes came, cannot close it
+CREATE FUNCTION s3o_abandon(p_intent TEXT, p_backend TEXT, p_backend_key TEXT,
 	p_size BIGINT, p_reason TEXT, p_delay BIGINT, OUT status TEXT, OUT modified BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -25,6 +29,14 @@ BEGIN
 		WHERE backend_name = p_backend AND backend_key = p_backend_key;
 		IF FOUND THEN
 			status := 'committed';
+			RETURN;
+		END IF;
+		UPDATE cleanup_queue
+		SET id = DEFAULT, claimed_at = NULL, claimed_by = NULL,
+		    next_retry = greatest(next_retry, now() + p_delay * interval '1 microsecond')
+		WHERE backend_name = p_backend AND object_key = p_backend_key;
+		IF FOUND THEN
+			status := 'postponed';
 			RETURN;
 		END IF;
 		status := 'late';

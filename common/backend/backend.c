@@ -187,8 +187,8 @@ static void report(const struct call *c, enum err r, bool counted)
 static enum err call_end(struct call *c, enum err r, bool source_failed)
 {
 	const struct backend *b = c->b;
-	bool counted =
-		r != ERR_CANCELED && r != ERR_INVALID && r != ERR_UNAVAILABLE && !source_failed;
+	bool counted = r != ERR_CANCELED && r != ERR_INVALID && r != ERR_UNAVAILABLE &&
+	               r != ERR_CONGESTED && !source_failed;
 
 	metrics_inc(METRIC_BACKEND_REQUESTS, c->operation, b->index,
 	            r == ERR_OK ? METRIC_RESULT_SUCCESS : METRIC_RESULT_ERROR);

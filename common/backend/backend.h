@@ -12,6 +12,7 @@
  *   ERR_TOO_LARGE    the backend refuses an object of that size
  *   ERR_RANGE        416
  *   ERR_BUSY         429 or 503 SlowDown after one retry
+ *   ERR_CONGESTED    all connections to it are in use here: nothing was sent
  *   ERR_DENIED       401 or 403
  *   ERR_UNSUPPORTED  501 or 405
  *   ERR_TIMEOUT, ERR_IO, ERR_PROTOCOL   the outcome of a write is unknown

@@ -72,6 +72,8 @@ const char *err_name(enum err code)
 		return "conflict";
 	case ERR_BUSY:
 		return "busy";
+	case ERR_CONGESTED:
+		return "congested";
 	case ERR_UNSUPPORTED:
 		return "unsupported";
 	case ERR_UNAVAILABLE:

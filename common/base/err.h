@@ -22,6 +22,7 @@ enum err {
 	ERR_RANGE,        /* the requested range cannot be satisfied */
 	ERR_CONFLICT,     /* somebody else was first; may be repeated */
 	ERR_BUSY,         /* overloaded (SlowDown); repeat later */
+	ERR_CONGESTED,    /* our own limit of what goes on at once; nothing was sent */
 	ERR_UNSUPPORTED,  /* the backend cannot do this */
 	ERR_UNAVAILABLE,  /* database not reachable; nothing was changed */
 	ERR_DB_UNCERTAIN, /* connection lost while committing: done or not done, unknown */

@@ -163,6 +163,8 @@ enum err http_client_take(struct http_client *c, bool fresh, struct client_conn 
 	int r = semaphore_take(&c->places, 1, clock_deadline(c->connect_us));
 	enum err rc = ERR_OK;
 
+	if (r == -ETIMEDOUT)
+		return err_set(e, ERR_CONGESTED, "all connections are in use");
 	if (r < 0)
 		return stream_error(e, r, "waiting for a free connection");
 	if (fresh)

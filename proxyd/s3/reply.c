@@ -72,10 +72,13 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 		s3_fail(c, S3_ENTITY_TOO_LARGE, NULL);
 		break;
 	case ERR_CONFLICT:
-		s3_fail(c, S3_OPERATION_ABORTED, NULL);
+		s3_fail(c, S3_SERVICE_UNAVAILABLE, NULL);
 		break;
 	case ERR_BUSY:
 		s3_fail(c, S3_BACKEND_BUSY, NULL);
+		break;
+	case ERR_CONGESTED:
+		s3_fail(c, S3_SLOW_DOWN, NULL);
 		break;
 	case ERR_UNAVAILABLE:
 	case ERR_DB_UNCERTAIN:

@@ -631,6 +631,34 @@ START_TEST(a_write_that_is_given_up)
 }
 END_TEST
 
+static enum err remove_in_vain(struct backend *b, struct arena *a, struct str key, struct error *e)
+{
+	(void)b, (void)a, (void)key;
+	return err_set(e, ERR_CONGESTED, "all connections are in use");
+}
+
+static void congested(void)
+{
+	struct backend_ops crowded;
+
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	crowded = *fx.b->ops;
+	crowded.remove = remove_in_vain;
+	fx.b->ops = &crowded;
+	for (int i = 0; i < 3; i++)
+		EXPECT_ERR(remove_key("k"), ERR_CONGESTED);
+	ck_assert_int_eq(breaker_state(&fx.breaker), BREAKER_CLOSED);
+	ck_assert_int_eq(breaker_failures(&fx.breaker), 0);
+	fixture_close(); /* uses the operations */
+}
+START_TEST(own_limits_say_nothing_about_the_backend)
+{
+	fx.config.backend_circuit_breaker = (struct config_breaker){
+		.enabled = true, .failure_threshold = 2, .open_timeout = CLOCK_SEC};
+	in_task(congested);
+}
+END_TEST
+
 static void gone(void)
 {
 	struct backend_get g = {.key = STR("k")};
@@ -783,6 +811,7 @@ int main(void)
 	tcase_add_test(t, full_disk);
 	tcase_add_test(t, names_of_others_are_made_to_last);
 	tcase_add_test(t, a_write_that_is_given_up);
+	tcase_add_test(t, own_limits_say_nothing_about_the_backend);
 	tcase_add_test(t, removed_backend_is_not_an_empty_one);
 	tcase_add_test(t, old_leftovers_are_removed);
 	tcase_add_test(t, an_unusable_path_is_tried_again);

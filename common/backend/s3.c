@@ -127,11 +127,22 @@ static struct str payload_hash(const struct s3 *s, const struct backend_put *p)
 	return p->sha256;
 }
 
-static void take_etag(struct backend_put *p, struct str field)
+/* With keys of KMS or of the client an ETag is 32 hex digits too, but not the MD5
+ * (S3 API Reference, "Object": ETag). */
+static bool etag_may_be_md5(const struct http_exchange *x)
+{
+	struct str sse = field_of(x, STR("x-amz-server-side-encryption"));
+
+	return (sse.n == 0 || str_eq(sse, STR("AES256"))) &&
+	       http_head_get(&x->head, STR("x-amz-server-side-encryption-customer-algorithm")) ==
+	               NULL;
+}
+
+static void take_etag(struct backend_put *p, const struct http_exchange *x)
 {
 	uint8_t md5[MD5_SIZE];
 
-	if (etag_to_md5(etag_strip(field), md5))
+	if (etag_may_be_md5(x) && etag_to_md5(etag_strip(field_of(x, STR("etag"))), md5))
 		hex_encode(md5, sizeof(md5), p->etag_md5);
 }
 
@@ -160,7 +171,7 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 		p->sent_any = x.head.status / 100 != 4 || x.head.status == 408;
 		return s3_refusal(s, a, &x, p->body->size, e);
 	}
-	take_etag(p, field_of(&x, STR("etag")));
+	take_etag(p, &x);
 	body_close(&x.body);
 	return ERR_OK;
 }

@@ -34,7 +34,7 @@ enum err s3_read_body(struct s3 *s, struct body *b, size_t max, struct buf *out,
 struct refusal {
 	int status;
 	struct str code, message; /* empty without an S3 error document */
-	bool foreign;             /* a document of another kind: not from an S3 server */
+	bool is_head;             /* answers to HEAD have no document */
 	uint64_t size;
 };
 
@@ -48,13 +48,13 @@ static bool is_full(const struct refusal *r)
 	       (str_eq(r->code, STR("EntityTooLarge")) && r->size > 0 && r->size < S3_PUT_MAX);
 }
 
+/* "Not there" only from who says so: Ceph and Swift send NoSuchKey for GET, as AWS
+ * does. Without a readable document it may be a gateway's, or a NoSuchBucket. */
 static enum err meaning_of_404(const struct refusal *r)
 {
-	if (str_eq(r->code, STR("NoSuchKey")) || str_eq(r->code, STR("NotFound")))
+	if (r->is_head || str_eq(r->code, STR("NoSuchKey")) || str_eq(r->code, STR("NotFound")))
 		return ERR_NOT_FOUND;
-	if (r->code.n > 0) /* NoSuchBucket above all */
-		return ERR_IO;
-	return r->foreign ? ERR_PROTOCOL : ERR_NOT_FOUND;
+	return r->code.n > 0 ? ERR_IO : ERR_PROTOCOL; /* NoSuchBucket above all */
 }
 
 static enum err meaning_of(const struct refusal *r)
@@ -98,7 +98,11 @@ static enum err meaning_of(const struct refusal *r)
 enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint64_t size,
                     struct error *e)
 {
-	struct refusal r = {.status = x->head.status, .size = size};
+	struct refusal r = {
+		.status = x->head.status,
+		.is_head = str_eq(x->method, STR("HEAD")),
+		.size = size,
+	};
 	const struct xml_node *root = NULL;
 	BUF_AUTO doc = {0};
 	struct xml_node *tree;
@@ -110,7 +114,6 @@ enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint
 	if (doc.n > 0 && xml_parse(buf_str(&doc), a, &tree, &unreadable) == ERR_OK &&
 	    str_eq(tree->name, STR("Error")))
 		root = tree;
-	r.foreign = doc.n > 0 && root == NULL;
 	r.code = xml_child_text(root, "Code");
 	r.message = xml_child_text(root, "Message");
 	return err_set(e, meaning_of(&r), "%.*s: answer %d %.*s%s%.*s", STR_FMT(x->method),

@@ -587,11 +587,20 @@ END_TEST
 	"HTTP/1.1 " status "\r\n" CLOSE "Content-Type: " type "\r\nContent-Length: " length        \
 	"\r\n\r\n" body
 
+#define NO_SUCH_KEY "<Error><Code>NoSuchKey</Code></Error>"
+
 static void meanings(void)
 {
+	struct backend_get g = {.key = STR("k")};
+	struct backend_info info;
+
 	EXPECT_ERR(fixture_open(), ERR_OK);
 	EXPECT_ERR(remove_key("k"), ERR_PROTOCOL); /* a web server's 404 */
+	EXPECT_ERR(remove_key("k"), ERR_PROTOCOL);
+	EXPECT_ERR(remove_key("k"), ERR_PROTOCOL); /* could be NoSuchBucket */
 	EXPECT_ERR(remove_key("k"), ERR_NOT_FOUND);
+	EXPECT_ERR(backend_get(fx.b, fx.arena, &g, &fx.error), ERR_PROTOCOL);
+	EXPECT_ERR(backend_head(fx.b, fx.arena, g.key, &info, &fx.error), ERR_NOT_FOUND);
 	EXPECT_ERR(remove_key("k"), ERR_NO_SPACE);
 	EXPECT_ERR(remove_key("k"), ERR_IO);
 	EXPECT_ERR(remove_key("k"), ERR_UNSUPPORTED);
@@ -600,14 +609,50 @@ static void meanings(void)
 }
 START_TEST(answers_mean_what_they_say)
 {
-	WITH_SCRIPT(meanings,
-	            {"DELETE ", ANSWER("404 Not Found", "text/html", "15", "<html>no</html>")},
-	            {"DELETE ", ANSWER("404 Not Found", "text/html", "0", "")},
-	            {"DELETE ", ANSWER("507 Full", "text/html", "0", "")},
-	            {"DELETE ", ANSWER("500 Oops", "text/html", "0", "")},
-	            {"DELETE ", ANSWER("501 No", "text/html", "0", "")},
-	            {"DELETE ", ANSWER("301 Moved", "text/html", "0", "")},
-	            {"DELETE ", ANSWER("504 Late", "text/html", "0", "")});
+	WITH_SCRIPT(
+		meanings,
+		{"DELETE ", ANSWER("404 Not Found", "text/html", "15", "<html>no</html>")},
+		{"DELETE ", ANSWER("404 Not Found", "text/html", "0", "")},
+		{"DELETE ", ANSWER("404 Not Found", "application/xml", "90", "<Error><Code>NoSu")},
+		{"DELETE ", ANSWER("404 Not Found", "application/xml", "37", NO_SUCH_KEY)},
+		{"GET ", ANSWER("404 Not Found", "text/html", "0", "")},
+		{"HEAD ", ANSWER("404 Not Found", "text/html", "37", "")},
+		{"DELETE ", ANSWER("507 Full", "text/html", "0", "")},
+		{"DELETE ", ANSWER("500 Oops", "text/html", "0", "")},
+		{"DELETE ", ANSWER("501 No", "text/html", "0", "")},
+		{"DELETE ", ANSWER("301 Moved", "text/html", "0", "")},
+		{"DELETE ", ANSWER("504 Late", "text/html", "0", "")});
+}
+END_TEST
+
+static void put_and_expect_md5(const char *md5)
+{
+	struct backend_put p = {.key = STR("k"), .body = body_of_memory("x", 1)};
+
+	EXPECT_ERR(backend_put(fx.b, fx.arena, &p, &fx.error), ERR_OK);
+	ck_assert_str_eq(p.etag_md5, md5);
+	body_close(&p.body);
+}
+
+#define MD5_X "9dd4e461268c8034f5c8564e155c67a6"
+
+static void etags(void)
+{
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	put_and_expect_md5(MD5_X);
+	put_and_expect_md5(MD5_X);
+	for (int i = 0; i < 3; i++)
+		put_and_expect_md5("");
+}
+START_TEST(etags_of_encrypting_servers_are_not_taken)
+{
+#define STORED(field)                                                                              \
+	"HTTP/1.1 200 OK\r\n" CLOSE field "ETag: \"" MD5_X "\"\r\nContent-Length: 0\r\n\r\n"
+#define SSE "x-amz-server-side-encryption"
+	WITH_SCRIPT(etags, {"PUT ", STORED("")}, {"PUT ", STORED(SSE ": AES256\r\n")},
+	            {"PUT ", STORED(SSE ": aws:kms\r\n")},
+	            {"PUT ", STORED(SSE ": aws:kms:dsse\r\n")},
+	            {"PUT ", STORED(SSE "-customer-algorithm: AES256\r\n")});
 }
 END_TEST
 
@@ -672,6 +717,7 @@ int main(void)
 	tcase_add_test(t, cut_bodies_are_errors);
 	tcase_add_test(t, busy_servers_are_asked_twice);
 	tcase_add_test(t, answers_mean_what_they_say);
+	tcase_add_test(t, etags_of_encrypting_servers_are_not_taken);
 	tcase_add_test(t, listings_are_checked);
 	if (!installed()) {
 		printf("radosgw or swift is not installed: only scripted servers\n");

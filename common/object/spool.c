@@ -20,8 +20,10 @@
 #include "rt/sync.h"
 #include "rt/task.h"
 
-/* What is written to the file at once, and read from it. */
+/* What is written to the file at once: more, while the budget lasts, because each
+ * time costs two thread switches. */
 #define BLOCK_SIZE (256 * 1024)
+#define BLOCK_MIN  (16 * 1024)
 /* Withheld from readers until the spool is sealed. A body without its last
  * byte is never taken for complete; a block makes no short packets. */
 #define HOLD_BACK (64 * 1024)
@@ -35,7 +37,8 @@ struct spool {
 	uint64_t size; /* announced */
 	uint64_t written;
 	uint64_t charged; /* bytes taken from the budget */
-	char *memory;     /* all of the body; or one block, when fd >= 0 */
+	char *memory;     /* all of the body; or one block, when fd != -1 */
+	size_t block;     /* its size */
 	size_t filled;    /* of the block */
 	int fd;
 	bool sealed;
@@ -56,18 +59,31 @@ static int open_unlinked(const char *dir)
 	return fd;
 }
 
+static bool has_budget(const struct spool_budget *b, uint64_t n)
+{
+	return b->used <= b->limit && n <= b->limit - b->used;
+}
+
+static size_t choose_block(const struct spool_budget *b, uint64_t size)
+{
+	size_t n = has_budget(b, BLOCK_SIZE) ? BLOCK_SIZE : BLOCK_MIN;
+	return size < n ? (size_t)size : n;
+}
+
 struct spool *spool_new(struct spool_budget *b, uint64_t size)
 {
 	struct spool *s = mem_alloc(sizeof(*s));
 	s->budget = b;
 	s->size = size;
 	s->fd = -1;
-	bool fits = size <= b->threshold && b->used + size <= b->limit;
-	s->charged = fits ? size : BLOCK_SIZE;
-	b->used += s->charged;
-	s->memory = mem_alloc(fits ? (size ? size : 1) : BLOCK_SIZE);
-	if (!fits)
+	bool fits = size <= b->threshold && has_budget(b, size);
+	s->charged = size;
+	if (!fits) {
+		s->charged = s->block = choose_block(b, size);
 		s->fd = -2; /* opened with the first block, where an error can be told */
+	}
+	b->used += s->charged;
+	s->memory = mem_alloc(s->charged ? s->charged : 1);
 	return s;
 }
 
@@ -104,7 +120,7 @@ enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e)
 		*n = left;
 	} else {
 		*p = s->memory + s->filled;
-		*n = BLOCK_SIZE - s->filled;
+		*n = s->block - s->filled;
 		if (*n > left)
 			*n = left;
 	}
@@ -145,7 +161,7 @@ enum err spool_commit(struct spool *s, size_t n, struct error *e)
 	s->written += n;
 	if (in_file(s)) {
 		s->filled += n;
-		if (s->filled == BLOCK_SIZE || s->written == s->size) {
+		if (s->filled == s->block || s->written == s->size) {
 			struct block_write w = {.s = s, .offset = (off_t)(s->written - s->filled)};
 			if (task_offload(write_block, &w) < 0)
 				w.error = EAGAIN;

@@ -121,9 +121,35 @@ static void share_budget(void *arg)
 	ck_assert_uint_eq(budget.used, 0);
 }
 
+/* Also what waits for the file is memory: of hundreds of uploads little each. */
+static void small_blocks(void *arg)
+{
+	enum { N = 200 };
+	struct spool *s[N];
+	struct body *b;
+	struct error e;
+	ssize_t last;
+	(void)arg;
+	budget.limit = MIB;
+	for (int i = 0; i < N; i++) {
+		s[i] = spool_new(&budget, i ? 300000 : 5 * MIB);
+		write_bytes(s[i], 0, 255 * 1024);
+	}
+	ck_assert_uint_le(budget.used, MIB + N * 16 * 1024);
+	write_bytes(s[N - 1], 255 * 1024, 300000);
+	spool_seal(s[N - 1]);
+	b = spool_body(s[N - 1]);
+	ck_assert_uint_eq(read_bytes(b, UINT64_MAX, &last, &e), 300000);
+	body_close(&b);
+	for (int i = 0; i < N; i++)
+		spool_free(&s[i]);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
 START_TEST(beyond_the_budget_a_file_is_used)
 {
 	run_in_task(share_budget, NULL);
+	run_in_task(small_blocks, NULL);
 }
 END_TEST
 

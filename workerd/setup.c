@@ -90,6 +90,7 @@ static void setup_close(struct setup *s)
 	backend_set_close(&s->backends);
 	if (s->store)
 		store_free(&s->store);
+	free(s->silent_until);
 	free(s->breakers);
 	config_free(&s->owned);
 	free(s);
@@ -105,6 +106,7 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 	s->owned = owned;
 	s->users = 1;
 	s->breakers = make_breakers(c);
+	s->silent_until = mem_alloc((c->n_backends + 1) * sizeof *s->silent_until);
 	s->store = store_new(w->db, c, w->instance);
 	r = backend_set_open(c, s->breakers, s->store, &s->backends, e);
 	if (r != ERR_OK) {

@@ -25,6 +25,8 @@ struct setup {
 	const struct config *config;
 	struct breaker *breakers; /* of this process alone, one per backend */
 	struct backend_set backends;
+	int64_t *silent_until; /* one per backend, monotonic: no deletion before, because
+	                        * it has let one time out; written by the clean-up */
 	struct store *store;
 	/* private */
 	struct config *owned; /* NULL: the first configuration, which the worker keeps */

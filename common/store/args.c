@@ -38,6 +38,22 @@ void arg_bool(struct args *a, bool v)
 	add(a, v ? "t" : "f", 1);
 }
 
+void arg_texts(struct args *a, struct buf *array, const char *const *s, size_t n)
+{
+	buf_add_char(array, '{');
+	for (size_t i = 0; i < n; i++) {
+		buf_add_cstr(array, i ? ",\"" : "\"");
+		for (const char *p = s[i]; *p; p++) {
+			if (*p == '"' || *p == '\\')
+				buf_add_char(array, '\\');
+			buf_add_char(array, *p);
+		}
+		buf_add_char(array, '"');
+	}
+	buf_add_char(array, '}');
+	arg_str(a, buf_str(array));
+}
+
 void arg_null(struct args *a)
 {
 	add(a, NULL, 0);

@@ -28,9 +28,11 @@ static void read_row(struct arena *a, const struct db_result *r, int i, struct s
 	};
 }
 
-enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, struct arena *a,
-                             struct store_cleanup **out, size_t *n_out, struct error *e)
+enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, const char *const *avoid,
+                             size_t n_avoid, struct arena *a, struct store_cleanup **out,
+                             size_t *n_out, struct error *e)
 {
+	BUF_AUTO names = {0};
 	struct args args = {0};
 	struct db_result *res = NULL;
 	*out = NULL;
@@ -38,6 +40,7 @@ enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, struct ar
 	arg_text(&args, s->instance);
 	arg_i64(&args, n);
 	arg_i64(&args, grace_us);
+	arg_texts(&args, &names, avoid, n_avoid);
 	enum err r = db_exec(s->db, Q_CLEANUP_CLAIM, args.p, &res, e);
 	if (r != ERR_OK)
 		return r;

@@ -210,9 +210,11 @@ struct store_cleanup {
 	bool reclaimed; /* taken over from a claim older than the grace period */
 };
 
-/* Claims up to n due rows for this instance (FOR UPDATE SKIP LOCKED). */
-enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, struct arena *a,
-                             struct store_cleanup **out, size_t *n_out, struct error *e);
+/* Claims up to n due rows for this instance (FOR UPDATE SKIP LOCKED), but none of
+ * the n_avoid backends in avoid. */
+enum err store_cleanup_claim(struct store *s, int n, int64_t grace_us, const char *const *avoid,
+                             size_t n_avoid, struct arena *a, struct store_cleanup **out,
+                             size_t *n_out, struct error *e);
 /* The bytes are gone: row out, orphaned bytes given back, in one statement. */
 enum err store_cleanup_done(struct store *s, int64_t id, struct error *e);
 /* Try again after min(1 min * 2^attempts, 24 h); the tenth failure moves the

@@ -11,6 +11,7 @@
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
 
+#include "base/buf.h"
 #include "db/db.h"
 #include "rt/sync.h"
 #include "store/store.h"
@@ -27,13 +28,14 @@ void arg_str(struct args *a, struct str s);
 void arg_text(struct args *a, const char *s);
 void arg_i64(struct args *a, int64_t v);
 void arg_bool(struct args *a, bool v);
+/* An array of texts, written into the buffer. */
+void arg_texts(struct args *a, struct buf *array, const char *const *s, size_t n);
 void arg_null(struct args *a);
 /* One of the slots in which a backend is counted, at random. */
 void arg_slot(struct args *a);
 
 /* --- json.c ---------------------------------------------------------------- */
 
-struct buf;
 /* {"name":"value",...}; ERR_INVALID when something is not UTF-8. */
 enum err json_from_pairs(const struct str_pair *pairs, size_t n, struct buf *out, struct error *e);
 /* Members that are strings; anything else gives none. */

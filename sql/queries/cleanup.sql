@@ -2,12 +2,13 @@
 --
 -- The clean-up queue, and the intents that end there.
 
+-- $4: backends that are left alone for now.
 -- RETURNING shows new values, so whether a claim was taken over is read before.
 -- name: cleanup_claim
 -- columns: id backend backend_key reason size attempts reclaimed
 WITH due AS (
 	SELECT id, claimed_at IS NOT NULL AS reclaimed FROM cleanup_queue
-	WHERE attempts < 10 AND next_retry <= now()
+	WHERE attempts < 10 AND next_retry <= now() AND backend_name <> ALL ($4::TEXT[])
 	  AND (claimed_at IS NULL OR claimed_at < now() - $3::BIGINT * interval '1 microsecond')
 	ORDER BY next_retry, id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
@@ -31,8 +32,8 @@ SET claimed_at = NULL, claimed_by = NULL,
 WHERE id = $1 AND claimed_by = $2;
 
 -- name: reap
--- columns: moved
-SELECT s3o_reap($1, $2, $3, $4) AS moved;
+-- columns: intent_id backend backend_key
+SELECT intent_id, backend_name AS backend, backend_key FROM s3o_reap($1, $2, $3, $4);
 
 -- name: depths :read
 -- columns: queue dlq intents next_cleanup

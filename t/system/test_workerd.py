@@ -308,6 +308,20 @@ def test_reload(orchestrator, workdir):
     until(lambda: rows(o, "*") == [], 10)
 
 
+def test_a_backend_that_never_answers_holds_up_no_other(launch, directories):
+    hanging = Endpoint("hanging")
+    o = launch(directories(1) + [hanging], {"server": {"backend_timeout": "2s"}},
+               workerd=False, check=False)
+    hanging.hang()
+    queue(o, "hanging", 150)
+    queue(o, "disk1", 5)
+    o.start_workerd()
+    until(lambda: rows(o, "*", "backend_name = 'disk1'") == [], 12, "the others' rows are done")
+    assert rows(o, "count(*), max(attempts)") == [(150, 1)]
+    # one time-out is enough: what was claimed with it waits, and is not an attempt
+    assert rows(o, "count(*)", "attempts > 0")[0][0] <= 20
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_stopping_gives_claims_back(launch, directories, signals):
     hanging = Endpoint("hanging")

@@ -157,7 +157,7 @@ static void limits_change(const char *conninfo)
 	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
 	struct store_cleanup *rows;
 	size_t n;
-	ck_assert_int_eq(store_cleanup_claim(f.s, 10, 0, f.a, &rows, &n, &f.e), ERR_OK);
+	ck_assert_int_eq(store_cleanup_claim(f.s, 10, 0, NULL, 0, f.a, &rows, &n, &f.e), ERR_OK);
 	ck_assert_uint_eq(n, 1);
 	ck_assert_int_eq(store_cleanup_done(f.s, rows[0].id, &f.e), ERR_OK);
 	sf_check(conninfo);

@@ -18,7 +18,8 @@
 static size_t claim(struct sf *f, int n, int64_t grace, struct store_cleanup **rows)
 {
 	size_t count;
-	ck_assert_int_eq(store_cleanup_claim(f->s, n, grace, f->a, rows, &count, &f->e), ERR_OK);
+	ck_assert_int_eq(store_cleanup_claim(f->s, n, grace, NULL, 0, f->a, rows, &count, &f->e),
+	                 ERR_OK);
 	return count;
 }
 
@@ -39,6 +40,13 @@ static void claims(const char *conninfo)
 	sf_open(&f, conninfo, "one");
 	sf_open(&g, conninfo, "two");
 	fill_queue(&f, 10);
+	const char *avoid[] = {"b\\\"", "a"};
+	size_t n;
+	ck_assert_int_eq(store_cleanup_claim(f.s, 6, 0, avoid, 2, f.a, &mine, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(store_cleanup_claim(f.s, 1, 0, avoid, 1, f.a, &mine, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(store_cleanup_postpone(f.s, mine[0].id, 0, &f.e), ERR_OK);
 	ck_assert_uint_eq(claim(&f, 6, 60 * CLOCK_SEC, &mine), 6);
 	ck_assert_uint_eq(claim(&g, 6, 60 * CLOCK_SEC, &yours), 4);
 	for (int i = 0; i < 6; i++)

@@ -72,7 +72,7 @@ static void clean_up(struct hammer *h)
 	struct store_cleanup *rows;
 	size_t n;
 	bool dead;
-	enum err r = store_cleanup_claim(h->f.s, 10, 0, h->f.a, &rows, &n, &h->f.e);
+	enum err r = store_cleanup_claim(h->f.s, 10, 0, NULL, 0, h->f.a, &rows, &n, &h->f.e);
 	note(h, r);
 	for (size_t i = 0; i < n; i++)
 		note(h, random_u64() % 20

@@ -31,6 +31,10 @@
 #define POSTPONE_MIN CLOCK_SEC
 #define POSTPONE_MAX (60 * CLOCK_SEC)
 
+/* How long a backend is left alone that let a deletion time out, in time-outs: a
+ * pass lasts as long as its slowest row, and the rows of others wait for it. */
+#define SILENCE 2
+
 #define COMPONENT "cleanup_queue"
 
 struct batch {
@@ -126,6 +130,11 @@ static void postpone(const struct pass *p, const struct store_cleanup *row, int6
 		not_stored(p, row, &e);
 }
 
+static bool is_silent(const struct pass *p, const struct backend *b)
+{
+	return rt_now() < p->setup->silent_until[b->index];
+}
+
 /* Nothing was sent, so nothing was tried. */
 static void wait_for_breaker(const struct pass *p, const struct store_cleanup *row)
 {
@@ -166,6 +175,10 @@ static void process(void *arg, size_t i)
 	}
 	if (row->reclaimed)
 		recovered(p, b, row);
+	if (is_silent(p, b)) { /* since this pass has begun */
+		postpone(p, row, p->setup->silent_until[b->index] - rt_now());
+		return;
+	}
 	arena = arena_new(); /* one per row: a batch's answers need not add up */
 	r = backend_remove(b, arena, row->backend_key, &e);
 	task_shield(); /* what has been found out is written down even when stopping */
@@ -173,9 +186,11 @@ static void process(void *arg, size_t i)
 		done(p, row, r == ERR_NOT_FOUND);
 	else if (r == ERR_CANCELED)
 		postpone(p, row, 0);
-	else if (r == ERR_UNAVAILABLE)
+	else if (r == ERR_UNAVAILABLE || r == ERR_CONGESTED)
 		wait_for_breaker(p, row);
 	else {
+		if (r == ERR_TIMEOUT)
+			p->setup->silent_until[b->index] = rt_now() + SILENCE * b->timeout_us;
 		error_make_utf8(&e);
 		retry(p, b, row, e.text);
 	}
@@ -212,19 +227,32 @@ static enum err look_ahead(struct pass *p, struct error *e)
 	return ERR_OK;
 }
 
+static enum err claim(struct pass *p, struct batch *batch, struct error *e)
+{
+	const struct setup *s = p->setup;
+	const char **silent = ARENA_ARRAY(p->arena, const char *, s->backends.n);
+	size_t n_silent = 0;
+	enum err r;
+
+	for (size_t i = 0; i < s->backends.n; i++)
+		if (is_silent(p, s->backends.list[i]))
+			silent[n_silent++] = s->backends.list[i]->name;
+	/* Shielded: a claim whose answer is not waited for would last until the
+	 * grace period has passed. */
+	task_shield();
+	r = store_cleanup_claim(s->store, BATCH, s->config->cleanup_queue.claim_grace_period,
+	                        silent, n_silent, p->arena, &batch->rows, &batch->n, e);
+	task_unshield();
+	return r;
+}
+
 static enum err run(struct pass *p, struct error *e)
 {
 	const struct config *c = p->setup->config;
 	struct batch batch = {.pass = p};
 	size_t begun;
-	enum err r;
+	enum err r = claim(p, &batch, e);
 
-	/* Shielded: a claim whose answer is not waited for would last until the
-	 * grace period has passed. */
-	task_shield();
-	r = store_cleanup_claim(p->setup->store, BATCH, c->cleanup_queue.claim_grace_period,
-	                        p->arena, &batch.rows, &batch.n, e);
-	task_unshield();
 	if (r != ERR_OK)
 		return r;
 	begun = pass_each(p, c->cleanup_queue.concurrency, batch.n, process, &batch);

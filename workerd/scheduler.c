@@ -162,8 +162,12 @@ static void work(struct entry *e, struct pass *p)
 	e->items = p->items;
 	e->used = rt_now();
 	/* A database that went away has its own breaker, metric and log lines. */
-	if (r == ERR_OK || r == ERR_UNAVAILABLE || r == ERR_CANCELED)
+	if (r == ERR_OK)
 		succeeded(e, p, began);
+	else if (r == ERR_UNAVAILABLE)
+		skipped(e, "the database is not available");
+	else if (r == ERR_CANCELED)
+		skipped(e, "the daemon stops");
 	else
 		failed(e, p, "", &err);
 	if (r == ERR_UNAVAILABLE)

@@ -243,6 +243,20 @@ def _deleted(s3, key):
         return None
 
 
+def test_a_pass_that_loses_the_database_is_no_success(launch, directories):
+    o = launch(directories(1))
+    connection = o.postgres.connect(o.database)
+    connection.autocommit = False
+    try:
+        connection.cursor().execute("LOCK TABLE cleanup_dlq")
+        o.adminctl("run", "pending_reaper")  # counts the rows of the table at its end
+        until(lambda: o.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+                            " datname = current_database() AND wait_event_type = 'Lock'") and
+              jobs(o)["pending_reaper"]["last_result"] == "skipped", 20, "a pass is cut", every=0.3)
+    finally:
+        connection.close()
+
+
 def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     o = launch(postgres=own_postgres)
     health = f"http://127.0.0.1:{o.worker_port}/health"

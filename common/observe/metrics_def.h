@@ -87,8 +87,10 @@
 #define METRIC_INTENT_RESULTS(X)                                                                   \
 	X(INTENT_COMMITTED, "committed")                                                           \
 	X(INTENT_DROPPED, "dropped")                                                               \
-	X(INTENT_AMBIGUOUS, "ambiguous")                                                           \
-	X(INTENT_ALREADY_RESOLVED, "already_resolved")
+	X(INTENT_AMBIGUOUS, "ambiguous")               /* not known by the writer */               \
+	X(INTENT_ALREADY_RESOLVED, "already_resolved") /* the writer came late */
+
+#define METRIC_INTEGRITY_OPERATIONS(X) X(INTEGRITY_READ, "read")
 
 #define METRIC_BREAKER_STATES(X) /* in the order of enum breaker_state */                          \
 	X(STATE_CLOSED, "closed")                                                                  \

@@ -4,6 +4,8 @@
  */
 #include "store/store_private.h"
 
+#include "base/log.h"
+#include "observe/audit.h"
 #include "observe/metrics.h"
 
 void cleanup_queued(struct store *s, const char *reason, uint64_t n)
@@ -104,6 +106,15 @@ enum err store_depths(struct store *s, struct store_depths *out, struct error *e
 	return ERR_OK;
 }
 
+static void dropped(const struct db_result *r, int i)
+{
+	metrics_inc(METRIC_INTENTS_RESOLVED, METRIC_INTENT_DROPPED, METRIC_NONE, METRIC_NONE);
+	audit("pending_reaper", "pending_reaper.dropped",
+	      LOG_FIELDS(LOG_S("key", db_str(r, i, REAP_BACKEND_KEY)),
+	                 LOG_S("backend", db_str(r, i, REAP_BACKEND)),
+	                 LOG_S("intent_id", db_str(r, i, REAP_INTENT_ID))));
+}
+
 enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved, struct error *e)
 {
 	struct args a = {0};
@@ -115,7 +126,9 @@ enum err store_reap(struct store *s, int64_t min_age_us, int n, uint64_t *moved,
 	arg_i64(&a, s->landing_time);
 	enum err r = db_exec(s->db, Q_REAP, a.p, &res, e);
 	if (r == ERR_OK)
-		*moved = (uint64_t)db_i64(res, 0, REAP_MOVED);
+		*moved = (uint64_t)db_rows(res);
+	for (int i = 0; i < (int)*moved; i++)
+		dropped(res, i);
 	cleanup_queued(s, "intent_expired", *moved);
 	db_result_free(&res);
 	return r;

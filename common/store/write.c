@@ -108,6 +108,23 @@ static enum abandoned abandoned_of(struct str status)
 	return str_eq(status, STR("late")) ? ABANDONED_LATE : ABANDONED_POSTPONED;
 }
 
+static void count_resolved(int how, uint64_t n)
+{
+	metrics_add(METRIC_INTENTS_RESOLVED, how, METRIC_NONE, METRIC_NONE, n);
+}
+
+static int resolution_of(enum abandoned a)
+{
+	switch (a) {
+	case ABANDONED_QUEUED:
+		return METRIC_INTENT_DROPPED;
+	case ABANDONED_COMMITTED:
+		return METRIC_INTENT_COMMITTED;
+	default:
+		return METRIC_INTENT_ALREADY_RESOLVED;
+	}
+}
+
 static enum err abandon(struct store *s, const struct store_intent *i, const char *reason,
                         int64_t delay, enum abandoned *what, int64_t *modified, struct error *e)
 {
@@ -124,6 +141,7 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 	if (r == ERR_OK) {
 		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
 		*modified = db_wall(res, 0, ABANDON_MODIFIED);
+		count_resolved(resolution_of(*what), 1);
 		cleanup_queued(s, reason, *what == ABANDONED_QUEUED || *what == ABANDONED_LATE);
 	} else {
 		not_ended(i, e);
@@ -147,8 +165,10 @@ enum err store_settle(struct store *s, const struct store_intent *i, int64_t *mo
 	enum abandoned what;
 	int64_t time;
 	struct error why;
-	if (abandon(s, i, "orphan_record_failed", 0, &what, &time, &why) != ERR_OK)
+	if (abandon(s, i, "orphan_record_failed", 0, &what, &time, &why) != ERR_OK) {
+		count_resolved(METRIC_INTENT_AMBIGUOUS, 1);
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
+	}
 	if (what == ABANDONED_QUEUED)
 		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
 	if (what != ABANDONED_COMMITTED)
@@ -164,7 +184,11 @@ void store_cancel(struct store *s, const struct store_intent *i)
 	struct error e;
 	live_remove(s, i->id);
 	arg_text(&a, i->id);
-	if (exec_shielded(s, Q_CANCEL, &a, &res, &e) != ERR_OK)
+	if (exec_shielded(s, Q_CANCEL, &a, &res, &e) == ERR_OK)
+		count_resolved(db_bool(res, 0, CANCEL_DONE) ? METRIC_INTENT_DROPPED
+		                                            : METRIC_INTENT_ALREADY_RESOLVED,
+		               1);
+	else
 		not_ended(i, &e);
 	db_result_free(&res);
 }
@@ -197,7 +221,9 @@ static void arg_intents(struct args *a, struct buf *ids, const struct store_inte
 	arg_str(a, buf_str(ids));
 }
 
-static enum err commit(struct store *s, const struct args *a, int64_t *modified, struct error *e)
+/* *displaced: copies of the version before, which are queued for deletion now. */
+static enum err commit(struct store *s, const struct args *a, int64_t *modified,
+                       uint64_t *displaced, struct error *e)
 {
 	struct db_result *res = NULL;
 	enum err r = exec_shielded(s, Q_COMMIT, a, &res, e);
@@ -206,7 +232,7 @@ static enum err commit(struct store *s, const struct args *a, int64_t *modified,
 	struct str status = db_str(res, 0, COMMIT_STATUS);
 	if (str_eq(status, STR("ok"))) {
 		*modified = db_wall(res, 0, COMMIT_MODIFIED);
-		cleanup_queued(s, "overwrite_displaced", (uint64_t)db_i64(res, 0, COMMIT_QUEUED));
+		*displaced = (uint64_t)db_i64(res, 0, COMMIT_QUEUED);
 	} else {
 		r = status_error(status, e);
 	}
@@ -225,6 +251,20 @@ static enum err encode_pairs(const struct store_object *o, struct buf *headers,
 	return r;
 }
 
+static void committed(struct store *s, const struct store_object *o,
+                      const struct store_intent *intents, size_t n, uint64_t displaced)
+{
+	for (size_t i = 0; i < n; i++)
+		live_remove(s, intents[i].id);
+	count_resolved(METRIC_INTENT_COMMITTED, n);
+	cleanup_queued(s, "overwrite_displaced", displaced);
+	if (displaced > 0)
+		audit("store", "storage.overwrite_displaced",
+		      LOG_FIELDS(LOG_S("bucket", o->bucket), LOG_S("key", o->key),
+		                 LOG_STR("new_backend", intents[0].backend),
+		                 LOG_INT("displaced_copies", displaced)));
+}
+
 enum err store_commit(struct store *s, const struct store_object *o,
                       const struct store_conditions *cond, const struct store_intent *intents,
                       size_t n_intents, int64_t *modified, struct error *e)
@@ -233,6 +273,7 @@ enum err store_commit(struct store *s, const struct store_object *o,
 	BUF_AUTO metadata = {0};
 	BUF_AUTO ids = {0};
 	struct args a = {0};
+	uint64_t displaced = 0;
 	enum err r = encode_pairs(o, &headers, &metadata, e);
 	if (r != ERR_OK)
 		return r;
@@ -251,9 +292,9 @@ enum err store_commit(struct store *s, const struct store_object *o,
 	arg_bool(&a, cond->if_none_match_any);
 	arg_str(&a, cond->if_match);
 	arg_intents(&a, &ids, intents, n_intents);
-	r = commit(s, &a, modified, e);
-	for (size_t i = 0; r == ERR_OK && i < n_intents; i++)
-		live_remove(s, intents[i].id);
+	r = commit(s, &a, modified, &displaced, e);
+	if (r == ERR_OK)
+		committed(s, o, intents, n_intents, displaced);
 	return r;
 }
 

@@ -252,6 +252,11 @@ def test_health_and_metrics(orchestrator):
     m = orchestrator.metrics()
     assert m['s3o_requests_total{method="PUT",status_code="200"}'] == 4
     assert m['s3o_cleanup_queue_enqueued_total{reason="overwrite_displaced"}'] == 1
+    assert m['s3o_pending_intents_enqueued_total'] == 4
+    assert m['s3o_pending_intents_resolved_total{status="committed"}'] == 4
+    [displaced] = [e for e in orchestrator.audit() if e["event"] == "storage.overwrite_displaced"]
+    assert (displaced["key"], displaced["new_backend"], displaced["displaced_copies"]) == (
+        "m0", "disk1", 1)
     assert m['s3o_backend_requests_total{operation="PutObject",backend="disk1",status="success"}'] == 4
     assert m['s3o_quota_bytes_used{backend="disk1"}'] == 300
     assert m['s3o_inflight_requests{method="PUT"}'] == 0

@@ -169,6 +169,9 @@ def test_abandoned_writes_give_their_space_back(orchestrator):
     o.wait_clean(10)
     m = o.metrics(o.worker_port)
     assert m['s3o_pending_intents_resolved_total{status="dropped"}'] == 1
+    [dropped] = events(o, "pending_reaper.dropped")
+    assert (dropped["key"], dropped["backend"], dropped["intent_id"]) == (
+        "photos/r~1", "disk1", "01A")
     assert o.sql("SELECT bytes_reserved + orphan_bytes FROM backend_space"
                  " WHERE backend_name = 'disk1'") == [(0,)]
 

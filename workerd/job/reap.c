@@ -29,7 +29,6 @@ static enum err run(struct pass *p, struct error *e)
 	r = store_reap(store, c->write_path.min_age, c->write_path.batch_size, &p->items, e);
 	if (r != ERR_OK)
 		return r;
-	metrics_add(METRIC_INTENTS_RESOLVED, METRIC_INTENT_DROPPED, 0, 0, p->items);
 	p->again = p->items >= (uint64_t)c->write_path.batch_size && !pass_must_stop(p);
 	if (p->again)
 		return ERR_OK;

@@ -196,6 +196,7 @@
 	X(VARIANT, METRIC_VARIANTS)                                                                \
 	X(STREAMING_REASON, METRIC_STREAMING_REASONS)                                              \
 	X(INTENT_RESULT, METRIC_INTENT_RESULTS)                                                    \
+	X(INTEGRITY_OPERATION, METRIC_INTEGRITY_OPERATIONS)                                        \
 	X(BREAKER_STATE, METRIC_BREAKER_STATES)                                                    \
 	X(SERVICE, METRIC_SERVICES)                                                                \
 	X(TICK, METRIC_TICKS)                                                                      \
@@ -304,6 +305,9 @@ METRIC_SETS(METRIC_ENUM_)
 	X(CLEANUP_DLQ_DEPTH, GAUGE, W, ALWAYS, "s3o_cleanup_dlq_depth", "Dead-lettered rows.")     \
 	X(CLEANUP_DLQ_ENQUEUED, COUNTER, W, SEEN, "s3o_cleanup_dlq_enqueued_total",                \
 	  "Rows given up after the last attempt.", LABEL(backend, BACKEND))                        \
+	X(INTEGRITY_ERRORS, COUNTER, P, ALWAYS, "s3o_integrity_errors_total",                      \
+	  "Objects whose bytes are not what the catalogue says.",                                  \
+	  LABEL(operation, INTEGRITY_OPERATION))                                                   \
 	X(AUDIT_EVENTS, COUNTER, PW, SEEN, "s3o_audit_events_total", "Audit lines written.",       \
 	  LABEL(event, EVENT))                                                                     \
 	X(CONFIG_RELOADS, COUNTER, PW, ALWAYS, "s3o_config_reloads_total",                         \

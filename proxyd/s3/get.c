@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
@@ -161,6 +162,15 @@ static void send_object(struct s3_call *c, const struct store_version *v, const 
 		         e.text);
 }
 
+/* The catalogue has the object, and every backend says for certain that it has not:
+ * repeating will not help the client, but somebody should know. */
+static void missing_everywhere(const struct s3_call *c)
+{
+	metrics_inc(METRIC_INTEGRITY_ERRORS, METRIC_INTEGRITY_READ, METRIC_NONE, METRIC_NONE);
+	log_warn("readpath", "every copy is missing", LOG_STR("request_id", c->request_id),
+	         LOG_S("bucket", c->bucket), LOG_S("key", c->key));
+}
+
 void s3_get_object(struct s3_call *c)
 {
 	struct server *server = c->server;
@@ -186,10 +196,8 @@ void s3_get_object(struct s3_call *c)
 			return;
 		}
 		if (got != ERR_NOT_FOUND || lookups == LOOKUPS_MAX) {
-			/* The catalogue has the object: that its bytes are missing is our
-			 * fault, not a wrong key. */
 			if (got == ERR_NOT_FOUND)
-				err_set(&e, ERR_IO, "every copy is missing on its backend");
+				missing_everywhere(c);
 			s3_fail_err(c, &e, "Failed to retrieve object");
 			return;
 		}

@@ -129,6 +129,18 @@ def test_overwrite_and_delete(any_backend):
     assert sum(b.count() for b in any_backend.backends) == 0
 
 
+def test_bytes_that_are_missing_on_every_backend(any_backend):
+    s3 = any_backend.s3()
+    s3.put_object(Bucket="photos", Key="k", Body=b"body")
+    for backend in any_backend.backends:
+        backend.wipe()
+    assert error_of(s3.get_object, Bucket="photos", Key="k") == (404, "NoSuchKey")
+    assert any_backend.metrics()['s3o_integrity_errors_total{operation="read"}'] == 1
+    [line] = [e for e in any_backend.log_lines("proxyd") if e["msg"] == "every copy is missing"]
+    assert line["level"] == "WARN" and line["key"] == "k"
+    s3.delete_object(Bucket="photos", Key="k")
+
+
 def test_conditional_reads(orchestrator):
     s3 = orchestrator.s3()
     etag = s3.put_object(Bucket="photos", Key="c", Body=b"body", ContentType="text/x",

@@ -54,6 +54,11 @@ class Directory:
         top = os.path.join(self.path, "objects")
         return {key_of_path(os.path.relpath(f, top)): os.path.getsize(f) for f in self.files()}
 
+    def wipe(self):
+        """Loses everything behind the catalogue's back."""
+        for f in self.files():
+            os.unlink(f)
+
 
 class S3Server:
     """One server of t/backends/{radosgw,swift-s3}, shared by a session's tests;
@@ -118,3 +123,7 @@ class S3Backend:
 
     def contents(self):
         return {o["Key"]: o["Size"] for o in self.objects()}
+
+    def wipe(self):
+        for key in self.contents():
+            self.server.client().delete_object(Bucket=self.bucket, Key=key)

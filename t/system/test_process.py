@@ -350,3 +350,9 @@ def test_control_socket_speaks_http(orchestrator):
     out = run("curl", "-sS", "--unix-socket", f"{orchestrator.dir}/run/proxyd.sock",
               "http://localhost/admin/api/status")
     assert json.loads(out.stdout)["backends"]
+    # The audit log of both daemons names the user at the other end.
+    orchestrator.adminctl("log-level", "info")
+    for program in ("proxyd", "workerd"):
+        event = until(lambda: [line for line in orchestrator.audit(program)
+                               if line["event"] == "admin.Request"], what="audit line")[-1]
+        assert event["client_addr"] == f"unix:{os.getuid()}"

@@ -193,7 +193,7 @@ static int status_of(enum http1_result r)
 static void linger(struct http_conn *conn)
 {
 	struct stream *s = http_conn_stream(conn);
-	stream_shutdown_write(s);
+	stream_finish_write(s);
 	int64_t deadline = clock_deadline(LINGER_US);
 	char waste[16 * 1024];
 	for (uint64_t got = 0; got < LINGER_BYTES;) {

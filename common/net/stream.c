@@ -262,6 +262,13 @@ void stream_shutdown_write(struct stream *s)
 	shutdown(stream_fd(s), SHUT_WR);
 }
 
+void stream_finish_write(struct stream *s)
+{
+	if (s->ssl)
+		stream_ssl_notify_close(s);
+	stream_shutdown_write(s);
+}
+
 enum err stream_error(struct error *e, ssize_t r, const char *doing)
 {
 	switch (-r) {

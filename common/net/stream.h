@@ -49,8 +49,12 @@ int stream_write_all(struct stream *s, const void *p, size_t n, int64_t idle_us)
 /* For bytes after which others follow at once: they may be held back to fill a
  * segment (MSG_MORE). */
 int stream_write_more(struct stream *s, const void *p, size_t n, int64_t idle_us);
-/* Ends the sending direction; a writer that waits gets -EPIPE. */
+/* Ends the sending direction at once; a writer that waits gets -EPIPE, and a TLS
+ * peer is not told that this was meant. */
 void stream_shutdown_write(struct stream *s);
+/* Ends the sending direction after a complete message, with TLS by a close_notify.
+ * Does not wait. */
+void stream_finish_write(struct stream *s);
 
 /* Moves n bytes from one plain stream to another without copying them to user
  * space. Returns 0 when all have been moved, else -errno, and -EPIPE when the

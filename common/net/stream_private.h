@@ -36,6 +36,7 @@ void stream_moved(struct stream *s, size_t n);
 /* > 0, 0 at the end, -EAGAIN or another -errno. */
 ssize_t stream_ssl_read(struct stream *s, void *buf, size_t n, bool peek);
 ssize_t stream_ssl_write(struct stream *s, const struct iovec *iov, int n);
-void stream_ssl_free(struct stream *s); /* says good-bye, without waiting */
+void stream_ssl_notify_close(struct stream *s); /* once, without waiting */
+void stream_ssl_free(struct stream *s);         /* the same before */
 
 #endif

@@ -141,12 +141,18 @@ ssize_t stream_ssl_write(struct stream *s, const struct iovec *iov, int n)
 	return r > 0 ? r : ssl_result(s, r, false);
 }
 
-void stream_ssl_free(struct stream *s)
+void stream_ssl_notify_close(struct stream *s)
 {
 	if (!s->ssl_broken && SSL_is_init_finished(s->ssl)) {
 		ERR_clear_error();
 		SSL_shutdown(s->ssl);
 	}
+	s->ssl_broken = true;
+}
+
+void stream_ssl_free(struct stream *s)
+{
+	stream_ssl_notify_close(s);
 	SSL_free(s->ssl);
 	s->ssl = NULL;
 }

@@ -724,11 +724,20 @@ static void tls_writes_vectors(void)
 }
 
 /* A connection cut without close_notify is an error, never a clean end. */
-static void tls_cut_off(void)
+static void tls_ends(void)
 {
 	struct tls_case t = tls_new(true);
 	struct stream *a, *b;
 	char c;
+
+	ck_assert_int_eq(tls_pair(&t, "localhost", true, &a, &b), ERR_OK);
+	stream_finish_write(b);
+	ck_assert_int_eq(stream_read(a, &c, 1, clock_deadline(TEST_PATIENCE)), 0);
+	ck_assert_int_eq(stream_write_all(a, "x", 1, TEST_PATIENCE), 0); /* in one direction */
+	ck_assert_int_eq(stream_read(b, &c, 1, clock_deadline(TEST_PATIENCE)), 1);
+	stream_close(&a);
+	ck_assert_int_eq(stream_read(b, &c, 1, clock_deadline(TEST_PATIENCE)), 0);
+	stream_close(&b);
 
 	ck_assert_int_eq(tls_pair(&t, "localhost", true, &a, &b), ERR_OK);
 	stream_shutdown_write(b);
@@ -821,7 +830,7 @@ static void (*const in_tasks[])(void) = {
 	splice_source_ends, splice_sink_fails,  splice_times_out, splice_slow_source,
 	sendfile_intact,    sendfile_too_short, both_families,    connect_fails,
 	shared_lookup,      accept_waits,       unix_sockets,     tls_verifies,
-	tls_full_duplex,    tls_writes_vectors, tls_cut_off,      tls_garbage_and_silence,
+	tls_full_duplex,    tls_writes_vectors, tls_ends,         tls_garbage_and_silence,
 	tls_empty_records,
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "backend/backend.h"
@@ -24,8 +25,8 @@
 #include "db/db.h"
 #include "object/engine.h"
 #include "observe/metrics.h"
+#include "net/doors.h"
 #include "proxyd/board.h"
-#include "proxyd/doors.h"
 #include "proxyd/http/health.h"
 #include "proxyd/listen.h"
 #include "proxyd/server.h"
@@ -41,6 +42,15 @@
 /* How long the first requests may be kept waiting for the database connection,
  * so that a start or a reload does not begin with errors. */
 #define DB_PATIENCE (2 * CLOCK_SEC)
+
+/* Each is a socket and a few structs, and while a request is in progress a task
+ * with two memory mappings, of which Linux allows a process 65,530 by default. */
+#define CONNECTIONS_MAX 8192
+/* At a door for people and scrapers. */
+#define CONNECTIONS_FEW 64
+/* How long idle connections stay open while another generation takes over. When
+ * the whole server stops nobody else listens: no reason to linger. */
+#define LEAVE_IDLE (5 * CLOCK_SEC)
 
 struct child {
 	const struct child_setup *setup;
@@ -164,17 +174,58 @@ static void close_server(struct child *c)
 	SSL_CTX_free(c->tls);
 }
 
+/* A request takes descriptors besides its connection: another connection, to a
+ * backend, a file to spill to, a pipe. Half is for them. */
+static size_t connections_max(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur / 2 > CONNECTIONS_MAX)
+		return CONNECTIONS_MAX;
+	return r.rlim_cur / 2;
+}
+
+static int64_t bound(int64_t configured)
+{
+	return configured > 0 ? configured : CLOCK_NEVER;
+}
+
+static enum err open_door(struct child *c, int fd, void (*handle)(struct http_call *c),
+                          struct error *e)
+{
+	const struct config_server *config = &c->setup->config->server;
+	bool public = handle == route_public;
+	const struct door_options o = {
+		.fd = fd,
+		.tls = public ? c->tls : NULL,
+		.limit = public ? connections_max() : CONNECTIONS_FEW,
+		.handle = handle,
+		.malformed = route_malformed,
+		.arg = &c->server,
+		.idle_us = bound(config->idle_timeout),
+		.header_us = bound(config->read_header_timeout),
+		.write_idle_us = bound(config->write_timeout),
+	};
+
+	return doors_open(c->doors, &o, e);
+}
+
 static enum err open_doors(struct child *c, struct error *e)
 {
 	const struct listeners *l = c->setup->listen;
+	struct board_child *self = c->server.self;
 	enum err r;
 
-	c->doors = doors_new(&c->server);
-	r = doors_open(c->doors, l->tcp[c->setup->listener], c->tls, route_public, e);
+	c->doors = doors_new((struct doors_counters){
+		.connections = &self->connections,
+		.requests = &self->requests,
+		.served = &self->served,
+	});
+	r = open_door(c, l->tcp[c->setup->listener], route_public, e);
 	if (r == ERR_OK)
-		r = doors_open(c->doors, l->control, NULL, route_control, e);
+		r = open_door(c, l->control, route_control, e);
 	if (r == ERR_OK && l->metrics >= 0)
-		r = doors_open(c->doors, l->metrics, NULL, route_metrics, e);
+		r = open_door(c, l->metrics, route_metrics, e);
 	return r;
 }
 
@@ -210,7 +261,7 @@ static void child_task(void *arg)
 	else
 		start_failed(c, &e);
 	if (c->doors)
-		doors_leave(c->doors);
+		doors_leave(c->doors, c->setup->board->stopping ? 0 : LEAVE_IDLE, CLOCK_NEVER);
 	close_server(c);
 	doors_free(&c->doors);
 	task_cancel(c->heartbeat);

@@ -6,7 +6,6 @@
 #ifndef PROXYD_SERVER_H
 #define PROXYD_SERVER_H
 
-#include <stdbool.h>
 #include "backend/backend.h"
 #include "proxyd/board.h"
 
@@ -26,7 +25,6 @@ struct server {
 	struct engine *engine; /* object/engine.h */
 	const char *instance;  /* host:pid:random */
 	const char *host_id;   /* x-amz-id-2: tells children apart, names no host */
-	bool stopping;         /* close connections after their request */
 };
 
 /* proxyd/http/route.c: sends a request to health, metrics, admin or S3. The

@@ -207,11 +207,11 @@ static void serve_until_stopped(struct start *s)
 {
 	struct worker *w = &s->worker;
 	struct db_listener *listener;
-	struct serve *serve;
+	struct doors *doors;
 
 	w->scheduler = scheduler_new(w);
 	listener = db_listen(w->conninfo, "s3o_jobs", on_notification, w->scheduler);
-	serve = serve_new(w, s->tcp, s->control);
+	doors = serve_new(w, s->tcp, s->control);
 	s->signal_task = task_spawn("signals", signal_main, s);
 	w->ready = true;
 	daemon_ready();
@@ -227,7 +227,7 @@ static void serve_until_stopped(struct start *s)
 	if (!scheduler_wait(w->scheduler, clock_deadline(STOP_WAIT)))
 		scheduler_cancel(w->scheduler);
 	db_listener_free(&listener);
-	serve_free(&serve);
+	serve_free(&doors);
 	scheduler_free(&w->scheduler);
 	if (s->signal_task)
 		task_cancel(s->signal_task);

@@ -10,8 +10,8 @@
 #include "base/err.h"
 
 struct config;
+struct doors;
 struct http_call;
-struct serve;
 struct worker;
 
 /* Sockets are bound before there is a loop: the TCP one while still privileged,
@@ -21,9 +21,10 @@ enum err serve_bind_control(const struct config *c, int *fd, struct error *e);
 void serve_unlink_control(const struct config *c);
 
 /* Starts accepting; takes the descriptors over. */
-struct serve *serve_new(struct worker *w, int tcp, int control);
-/* Closes listeners and connections; parks until requests have ended. */
-void serve_free(struct serve **s);
+struct doors *serve_new(struct worker *w, int tcp, int control);
+/* Closes listeners and connections; parks until requests have ended, for a short
+ * while of their own accord. */
+void serve_free(struct doors **d);
 
 /* admin.c: answers a request; control: it came over the control socket. */
 void admin_handle(struct http_call *c, bool control);

@@ -3,8 +3,8 @@
  * An HTTP/1.1 connection. The input buffer exists only while it holds bytes: it
  * is allocated to receive and freed when the last byte has been used, so an idle
  * connection has none, and large bodies go past it straight into the reader's
- * memory. A head is copied to the arena when complete, so that it outlives the
- * buffer.
+ * memory. While the rest of a head is awaited it shrinks to what it holds. A head is copied to the
+ * arena when complete, so that it outlives the buffer.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/http_conn_private.h"
-#include "rt/task.h"
 
 #define INTERIM_MAX 16 /* 1xx answers before the real one */
 
@@ -83,9 +82,9 @@ static bool make_room(struct http_conn *c)
 		memmove(c->buf, c->buf + c->pos, http_conn_buffered(c));
 		c->end -= c->pos;
 		c->pos = 0;
-	} else if (c->cap == 0) {
+	} else if (c->cap < HTTP_CONN_INPUT_SIZE) {
 		c->cap = HTTP_CONN_INPUT_SIZE;
-		c->buf = mem_resize(NULL, c->cap);
+		c->buf = mem_resize(c->buf, c->cap);
 	} else {
 		if (large_heads + c->cap > LARGE_HEADS_MAX)
 			return false;
@@ -96,23 +95,47 @@ static bool make_room(struct http_conn *c)
 	return true;
 }
 
+static ssize_t try_fill(struct http_conn *c)
+{
+	ssize_t r;
+
+	if (!make_room(c))
+		return -ENOBUFS;
+	r = stream_try_read(c->s, c->buf + c->end, c->cap - c->end);
+	if (r > 0)
+		c->end += (size_t)r;
+	free_if_empty(c);
+	return r;
+}
+
 ssize_t http_conn_fill(struct http_conn *c, int64_t deadline)
 {
-	for (;;) {
-		ssize_t r;
-		int waited;
+	ssize_t r;
+	int waited;
 
-		if (!make_room(c))
-			return -ENOBUFS;
-		r = stream_try_read(c->s, c->buf + c->end, c->cap - c->end);
-		if (r > 0)
-			c->end += (size_t)r;
-		free_if_empty(c);
-		if (r != -EAGAIN)
-			return r;
+	while ((r = try_fill(c)) == -EAGAIN)
 		if ((waited = stream_wait_read(c->s, deadline)) < 0)
 			return waited;
-	}
+	return r;
+}
+
+static void shrink_input(struct http_conn *c)
+{
+	size_t n = http_conn_buffered(c);
+
+	if (n == 0 || n == c->cap || c->cap > HTTP_CONN_INPUT_SIZE)
+		return;
+	if (c->pos > 0)
+		memmove(c->buf, c->buf + c->pos, n);
+	c->pos = 0;
+	c->end = c->cap = n;
+	c->buf = mem_resize(c->buf, n);
+}
+
+int http_conn_call_on_read(struct http_conn *c, void (*fn)(void *arg), void *arg)
+{
+	shrink_input(c);
+	return stream_call_on_read(c->s, fn, arg);
 }
 
 /* Is it worth parsing? Always at first; later when an empty line has come, or
@@ -191,34 +214,12 @@ static void skip_empty_lines(struct http_conn *c)
 		http_conn_consume(c, 2);
 }
 
-/* After a second without a request the connection may well be idle for long. Then
- * it gives back the stack that the last request has used. */
-#define QUIET_US (1 * CLOCK_SEC)
-
-static ssize_t wait_for_request(struct http_conn *c, int64_t deadline)
+enum err http_conn_read_request(struct http_conn *c, struct arena *a, struct http_head *h,
+                                enum http1_result *result, const char **why, struct error *e)
 {
-	int64_t quiet = clock_deadline(QUIET_US);
-	ssize_t r = http_conn_fill(c, quiet < deadline ? quiet : deadline);
-
-	if (r != -ETIMEDOUT || quiet >= deadline)
-		return r;
-	task_trim_stack();
-	return http_conn_fill(c, deadline);
-}
-
-enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int64_t header_us,
-                                struct arena *a, struct http_head *h, enum http1_result *result,
-                                const char **why, struct error *e)
-{
-	int64_t deadline = idle_deadline;
-	bool begun = false;
 	ssize_t r;
 
-	for (;;) {
-		if (!begun && http_conn_buffered(c) > 0) {
-			begun = true;
-			deadline = clock_deadline(header_us);
-		}
+	do {
 		skip_empty_lines(c);
 		*result = parse_buffered(c, NULL, a, h, why);
 		if (*result == HTTP1_DONE)
@@ -227,16 +228,13 @@ enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int6
 			c->broken = true;
 			return err_set(e, ERR_PROTOCOL, "malformed request: %s", *why);
 		}
-		r = begun ? http_conn_fill(c, deadline) : wait_for_request(c, deadline);
-		if (r > 0)
-			continue;
-		c->broken = true;
-		if (is_quiet_end(c, r))
-			return err_set(e, ERR_NOT_FOUND, "connection closed between requests");
-		if (r == -ETIMEDOUT && !begun)
-			return err_set(e, ERR_NOT_FOUND, "no further request");
-		return http_conn_broken(c, e, r, "reading a request");
-	}
+	} while ((r = try_fill(c)) > 0);
+	if (r == -EAGAIN)
+		return ERR_OK;
+	c->broken = true;
+	if (is_quiet_end(c, r))
+		return err_set(e, ERR_NOT_FOUND, "connection closed between requests");
+	return http_conn_broken(c, e, r, "reading a request");
 }
 
 /* One head, whatever its status is. */

@@ -21,15 +21,16 @@ struct http_conn *http_conn_new(struct stream *s);
 void http_conn_close(struct http_conn **c);
 struct stream *http_conn_stream(struct http_conn *c);
 
-/* Server: the next request head. idle_deadline bounds the wait for its first
- * byte, header_us the time from there to its end. ERR_NOT_FOUND: the peer closed,
- * or the idle deadline passed, between requests (not an error, and nothing to
- * answer). ERR_TIMEOUT: a head was begun but not finished. *result says which status fits a
- * malformed one (ERR_PROTOCOL), *why what is wrong. While a connection waits here its input buffer
- * is given back. */
-enum err http_conn_read_request(struct http_conn *c, int64_t idle_deadline, int64_t header_us,
-                                struct arena *a, struct http_head *h, enum http1_result *result,
-                                const char **why, struct error *e);
+/* Server: the next request head, without waiting. ERR_OK with *result HTTP1_DONE, or
+ * with HTTP1_MORE: what has come is no whole head; wait for input and call again.
+ * ERR_NOT_FOUND: the peer closed between requests (not an error, and nothing to
+ * answer). *result says which status fits a malformed one (ERR_PROTOCOL), *why what
+ * is wrong. */
+enum err http_conn_read_request(struct http_conn *c, struct arena *a, struct http_head *h,
+                                enum http1_result *result, const char **why, struct error *e);
+/* To wait after HTTP1_MORE without a task: as stream_call_on_read(). Meanwhile the
+ * connection keeps only as much memory as there are bytes of a head. */
+int http_conn_call_on_read(struct http_conn *c, void (*fn)(void *arg), void *arg);
 
 /* Client: the head of the answer, skipping 1xx (but see *got_continue: set when
  * a 100 was skipped; may be NULL, then a 100 is skipped silently; when not NULL

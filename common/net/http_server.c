@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One server connection: request after request, in the task it was given. The
+ * One server connection: request after request, as long as they come. The
  * complication is the end of a request whose body was not read: the rest is
  * read and thrown away when it is small, otherwise the connection closes, and
  * closes slowly, because a reset would take the answer away from a client that
@@ -204,46 +204,63 @@ static void linger(struct http_conn *conn)
 	}
 }
 
-/* One request. False when the connection has come to its end. */
-static bool serve_one(struct http_conn *conn, const struct http_server_options *o)
+static void refuse(struct http_call *c, const struct http_server_options *o, int status,
+                   const char *why)
+{
+	c->close = true;
+	o->malformed(c, status, why);
+}
+
+/* Answers the request whose head has come. True when another one may follow. */
+static bool answer(struct http_call *c, const struct http_server_options *o)
+{
+	c->body = http_conn_body(c->conn, &c->head);
+	if (uri_split_target(c->head.target, &c->path, &c->query))
+		o->handle(c);
+	else
+		refuse(c, o, 400, "request target");
+	assert(c->status != 0 || c->failed);
+	if (c->failed)
+		return false;
+	if (!c->close)
+		return http_conn_drain(c->conn, DRAIN_MAX, o->drain_us);
+	linger(c->conn);
+	return false;
+}
+
+/* One request, if a whole head is there. True when it is worth to look for another
+ * one at once; *next otherwise. */
+static bool serve_one(struct http_conn *conn, const struct http_server_options *o,
+                      enum http_next *next)
 {
 	struct http_call c;
-	call_init(&c, conn, o);
 	enum http1_result result = HTTP1_BAD;
 	const char *why = "";
-	struct error e;
-	enum err r = http_conn_read_request(conn, clock_deadline(o->idle_us), o->header_us, c.arena,
-	                                    &c.head, &result, &why, &e);
-	c.started = clock_mono();
 	bool go_on = false;
+	struct error e;
+	enum err r;
+
+	*next = HTTP_NEXT_CLOSE;
+	call_init(&c, conn, o);
+	r = http_conn_read_request(conn, c.arena, &c.head, &result, &why, &e);
+	c.started = clock_mono();
 	if (r == ERR_PROTOCOL) {
-		c.close = true;
-		o->malformed(&c, status_of(result), why);
+		refuse(&c, o, status_of(result), why);
 		linger(conn);
+	} else if (r == ERR_OK && result == HTTP1_MORE) {
+		*next = http_conn_buffered(conn) > 0 ? HTTP_NEXT_HEAD : HTTP_NEXT_REQUEST;
 	} else if (r == ERR_OK) {
-		c.body = http_conn_body(conn, &c.head);
-		if (!uri_split_target(c.head.target, &c.path, &c.query)) {
-			c.close = true;
-			o->malformed(&c, 400, "request target");
-		} else {
-			o->handle(&c);
-		}
-		assert(c.status != 0 || c.failed);
-		if (c.failed)
-			go_on = false;
-		else if (c.close)
-			linger(conn);
-		else
-			go_on = http_conn_drain(conn, DRAIN_MAX, o->header_us);
+		go_on = answer(&c, o);
 	}
 	call_free(&c);
 	return go_on;
 }
 
-void http_serve(struct stream *s, const struct http_server_options *o)
+enum http_next http_serve(struct http_conn *conn, const struct http_server_options *o)
 {
-	struct http_conn *conn = http_conn_new(s);
-	while (serve_one(conn, o))
+	enum http_next next;
+
+	while (serve_one(conn, o, &next))
 		;
-	http_conn_close(&conn);
+	return next;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The server side of one HTTP/1.1 connection: reads requests, calls a handler
- * for each, keeps the connection alive or closes it as the framing demands. What
- * a request means is the handler's business.
+ * for each, keeps the connection alive or ends it as the framing demands. What
+ * a request means is the handler's business; waiting for requests is that of
+ * doors.h.
  */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
@@ -39,22 +40,29 @@ struct http_call {
 };
 
 struct http_server_options {
-	/* Must answer every call, with http_reply*(). Runs in the connection's task. */
+	/* Must answer every call, with http_reply*(). Runs in the task of
+	 * http_serve(). */
 	void (*handle)(struct http_call *c);
 	/* Answers a message that is no HTTP; status 400, 431, 501 or 505. */
 	void (*malformed)(struct http_call *c, int status, const char *why);
 	void *arg;
-	int64_t header_us; /* first byte of a head to its end */
-	int64_t idle_us;   /* between requests */
+	int64_t drain_us; /* for the unread rest of a request body */
 	int64_t write_idle_us;
 	/* Once true, answers say "Connection: close". A connection that was promised
-	 * to live on is left alone: who stops cancels the idle ones. Not NULL. */
+	 * to live on is left alone: who stops closes the idle ones. Not NULL. */
 	const bool *stopping;
 };
 
-/* Serves a connection until it closes. For a task of its own. Takes s over. While
- * the connection is idle the task is cancelled with ERR_CANCELED to end it. */
-void http_serve(struct stream *s, const struct http_server_options *o);
+/* What a connection is to do next. */
+enum http_next {
+	HTTP_NEXT_CLOSE,
+	HTTP_NEXT_REQUEST, /* wait: nothing of the next request has come */
+	HTTP_NEXT_HEAD,    /* wait: a head has begun */
+};
+
+/* Serves the requests that have come, until there is nothing more to be read for
+ * the moment. Tasks only. */
+enum http_next http_serve(struct http_conn *conn, const struct http_server_options *o);
 
 /* Adds a header field to the answer to come. Values with control characters
  * are dropped, so that nobody splits an answer. Content-Length, Connection and

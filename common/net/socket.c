@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,20 +138,35 @@ static bool is_transient(int error)
 	}
 }
 
+/* accept() takes a descriptor before it looks for a connection, so it may find none
+ * of the first although nobody has come. */
+static bool has_come(struct rt_fd *listener)
+{
+	struct pollfd p = {.fd = rt_fd_get(listener), .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static bool is_exhausted(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 enum err socket_accept(struct rt_fd *listener, int64_t deadline, int *fd, struct error *e)
 {
 	for (;;) {
-		int r;
+		int r, error;
 
 		*fd = accept4(rt_fd_get(listener), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (*fd >= 0)
 			return ERR_OK;
-		if (is_transient(errno))
+		error = errno;
+		if (is_transient(error))
 			continue;
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return err_set(e, ERR_BUSY, "accept: %s", strerrordesc_np(errno));
-		if (errno != EAGAIN)
-			return stream_error(e, -errno, "accept");
+		if (is_exhausted(error) && has_come(listener))
+			return err_set(e, ERR_BUSY, "accept: %s", strerrordesc_np(error));
+		if (error != EAGAIN && !is_exhausted(error))
+			return stream_error(e, -error, "accept");
 		if ((r = rt_fd_wait_read(listener, deadline)) < 0)
 			return stream_error(e, r, "accept");
 	}

@@ -104,6 +104,15 @@ int stream_wait_read(struct stream *s, int64_t deadline)
 	return rt_fd_wait_write(s->f, deadline);
 }
 
+/* What TLS may still want to write goes with the next bytes of either side. */
+int stream_call_on_read(struct stream *s, void (*fn)(void *arg), void *arg)
+{
+	s->burst = 0;
+	s->drained = false;
+	s->read_wants_write = false;
+	return rt_fd_call_on_read(s->f, fn, arg);
+}
+
 int stream_wait_write(struct stream *s, int64_t deadline)
 {
 	int r;

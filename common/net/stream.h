@@ -39,6 +39,8 @@ ssize_t stream_read(struct stream *s, void *buf, size_t n, int64_t deadline);
  * -ECANCELED; the next try may give -EAGAIN all the same). */
 ssize_t stream_try_read(struct stream *s, void *buf, size_t n);
 int stream_wait_read(struct stream *s, int64_t deadline);
+/* After -EAGAIN, to wait without a task: as rt_fd_call_on_read(). */
+int stream_call_on_read(struct stream *s, void (*fn)(void *arg), void *arg);
 /* As stream_read(), but the bytes stay unread. */
 ssize_t stream_peek(struct stream *s, void *buf, size_t n, int64_t deadline);
 

@@ -39,6 +39,8 @@ struct rt_fd {
 	bool peer_closed;
 	bool doubtful; /* an error may have hidden EPOLLRDHUP, see on_event() */
 	struct direction in, out;
+	void (*on_read)(void *arg); /* instead of a waiting reader; NULL: none */
+	void *on_read_arg;
 	struct event event;
 };
 
@@ -47,6 +49,19 @@ static void announce(struct direction *d)
 	d->ready = true;
 	if (d->waiting)
 		task_wake(d->waiting->task);
+}
+
+/* The call consumes the edge, as the end of a wait does. */
+static void announce_input(struct rt_fd *f)
+{
+	void (*fn)(void *arg) = f->on_read;
+
+	if (!fn) {
+		announce(&f->in);
+		return;
+	}
+	f->on_read = NULL;
+	fn(f->on_read_arg);
 }
 
 /* libevent reports EPOLLERR, and EPOLLHUP alone, as EV_READ|EV_WRITE and drops
@@ -61,7 +76,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	else if ((what & (EV_READ | EV_WRITE)) == (EV_READ | EV_WRITE))
 		f->doubtful = true;
 	if (what & (EV_READ | EV_CLOSED))
-		announce(&f->in);
+		announce_input(f);
 	if (what & EV_WRITE)
 		announce(&f->out);
 }
@@ -125,7 +140,7 @@ static int wait_for(struct rt_fd *f, struct direction *d, const bool *always, in
 	struct fd_wait w = {.task = task_self()};
 	int r = 0;
 
-	assert(!d->waiting); /* one task per direction */
+	assert(!d->waiting && (d != &f->in || !f->on_read)); /* one task per direction */
 	if (task_must_leave() || !f->registered)
 		return -ECANCELED;
 	d->waiting = &w;
@@ -149,6 +164,20 @@ int rt_fd_wait_read(struct rt_fd *f, int64_t deadline)
 int rt_fd_wait_write(struct rt_fd *f, int64_t deadline)
 {
 	return wait_for(f, &f->out, NULL, deadline);
+}
+
+int rt_fd_call_on_read(struct rt_fd *f, void (*fn)(void *arg), void *arg)
+{
+	assert(!f->in.waiting && !f->on_read);
+	if (!f->registered)
+		return -ECANCELED;
+	if (f->in.ready || f->peer_closed) {
+		f->in.ready = false;
+		return -EAGAIN;
+	}
+	f->on_read = fn;
+	f->on_read_arg = arg;
+	return 0;
 }
 
 void rt_fd_is_sound(struct rt_fd *f)

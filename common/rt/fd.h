@@ -26,6 +26,12 @@ int rt_fd_get(const struct rt_fd *f);
 int rt_fd_wait_read(struct rt_fd *f, int64_t deadline);
 int rt_fd_wait_write(struct rt_fd *f, int64_t deadline);
 
+/* Waits for reading without a task: calls fn(arg) once, at the next edge, from an
+ * event callback, where it may only task_wake() or task_spawn(). 0; -EAGAIN: an edge
+ * has been seen since the last wait, so read again instead; -ECANCELED. Closing
+ * withdraws the call. */
+int rt_fd_call_on_read(struct rt_fd *f, void (*fn)(void *arg), void *arg);
+
 /* True once the peer has closed or reset (EV_CLOSED was seen). A peer that has
  * only half-closed looks the same: read before you believe it. */
 bool rt_fd_peer_closed(struct rt_fd *f);

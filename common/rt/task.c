@@ -161,20 +161,6 @@ static struct task *map_stack(void)
 	return t;
 }
 
-/* What may lie below a frame and is in use: the red zone (128 bytes on x86-64)
- * and the frame of madvise(). */
-#define BELOW_FRAME 1024
-
-__attribute__((noinline)) void task_trim_stack(void)
-{
-	const struct task *t = tasks.running;
-	uintptr_t low = (uintptr_t)t->stack;
-	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - BELOW_FRAME) & ~(page_size() - 1);
-
-	if (end > low)
-		madvise(t->stack, end - low, MADV_DONTNEED);
-}
-
 static void unmap_stack(struct task *t)
 {
 	char *p = (char *)t->stack - page_size();

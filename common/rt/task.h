@@ -50,11 +50,6 @@ int64_t rt_now(void);
 /* Turns of the loop since rt_init(): a heartbeat can tell that it moves. */
 uint64_t rt_turns(void);
 
-/* Gives the memory of the running task's stack back that deeper calls have
- * touched and the caller's frame does not reach: for who is about to wait for
- * long. About 1 us, and a page fault for each page that is used again. */
-void task_trim_stack(void);
-
 /* Starts fn(arg). The returned pointer is valid until fn has returned; who
  * keeps it must arrange for that (see wait_group). name is constant text for
  * debugging. Returns NULL when no stack can be had. */

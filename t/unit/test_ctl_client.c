@@ -17,9 +17,9 @@
 #include "config/config.h"
 #include "ctl/client.h"
 #include "ctl/token.h"
+#include "net/doors.h"
 #include "net/http_server.h"
 #include "net/socket.h"
-#include "rt/fd.h"
 #include "rt/task.h"
 #include "t/unit/run.h"
 
@@ -73,28 +73,19 @@ static void malformed(struct http_call *c, int status, const char *why)
 	http_reply(c, status, str_of(why));
 }
 
-static void connection(void *arg)
+static void listen_on(int fd)
 {
-	const bool stopping = false;
-	const struct http_server_options o = {
+	const struct door_options o = {
+		.fd = fd,
+		.limit = 10,
 		.handle = answer,
 		.malformed = malformed,
-		.stopping = &stopping,
 		.header_us = CLOCK_SEC,
 		.idle_us = CLOCK_SEC,
 		.write_idle_us = CLOCK_SEC,
 	};
 
-	http_serve(stream_new((int)(intptr_t)arg), &o);
-}
-
-static void listener(void *arg)
-{
-	struct rt_fd *l = rt_fd_new((int)(intptr_t)arg);
-	int fd;
-
-	while (socket_accept(l, CLOCK_NEVER, &fd, NULL) == ERR_OK)
-		task_spawn("connection", connection, (void *)(intptr_t)fd);
+	doors_open(doors_new((struct doors_counters){0}), &o, NULL);
 }
 
 static void start_server(void)
@@ -108,7 +99,7 @@ static void start_server(void)
 	server = fork();
 	if (server == 0) {
 		rt_init();
-		task_spawn("listener", listener, (void *)(intptr_t)fd);
+		listen_on(fd);
 		rt_run();
 		_exit(0);
 	}

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "net/http_conn.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "rt/fd.h"
@@ -101,6 +102,23 @@ static inline void pair_open(struct stream **a, struct stream **b)
 	*a = listener_connect(&l);
 	*b = listener_accept(&l);
 	rt_fd_close(&l.f);
+}
+
+/* http_conn_read_request(), waiting: ERR_TIMEOUT at the deadline. */
+static inline enum err await_request(struct http_conn *c, int64_t deadline, struct arena *a,
+                                     struct http_head *h, enum http1_result *result,
+                                     const char **why)
+{
+	enum err rc;
+
+	while (!(rc = http_conn_read_request(c, a, h, result, why, &error)) &&
+	       *result == HTTP1_MORE) {
+		int r = stream_wait_read(http_conn_stream(c), deadline);
+
+		if (r < 0)
+			return stream_error(&error, r, "waiting for a request");
+	}
+	return rc;
 }
 
 /* Bytes that repeat only after 251, so that lost or swapped pieces show. */

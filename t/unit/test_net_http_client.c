@@ -67,8 +67,7 @@ static void serve_conn(void *arg)
 		enum http1_result result;
 		const char *why;
 
-		go_on = http_conn_read_request(c, CLOCK_NEVER, TEST_PATIENCE, a, &h, &result, &why,
-		                               NULL) == ERR_OK;
+		go_on = await_request(c, CLOCK_NEVER, a, &h, &result, &why) == ERR_OK;
 		if (go_on) {
 			srv->n_requests++;
 			go_on = srv->serve(srv, c, &h);

@@ -75,10 +75,14 @@ static void feed_close(struct feed *f)
 	arena_free(&f->arena);
 }
 
+static enum err request_within(struct feed *f, int64_t us)
+{
+	return await_request(f->conn, clock_deadline(us), f->arena, &f->head, &f->result, &f->why);
+}
+
 static enum err next_request(struct feed *f)
 {
-	return http_conn_read_request(f->conn, clock_deadline(TEST_PATIENCE), TEST_PATIENCE,
-	                              f->arena, &f->head, &f->result, &f->why, &error);
+	return request_within(f, TEST_PATIENCE);
 }
 
 static enum err next_response(struct feed *f, const char *method)
@@ -149,14 +153,13 @@ static void ends_of_requests(void)
 	ck_assert_int_eq(next_request(&f), ERR_IO);
 	feed_close(&f);
 	feed_text(&f, "", 0, false);
-	ck_assert_int_eq(http_conn_read_request(f.conn, clock_deadline(10 * CLOCK_MS), IDLE,
-	                                        f.arena, &f.head, &f.result, &f.why, &error),
-	                 ERR_NOT_FOUND);
+	ck_assert_int_eq(request_within(&f, 10 * CLOCK_MS), ERR_TIMEOUT);
+	ck_assert_int_eq(f.result, HTTP1_MORE);
 	feed_close(&f);
 	feed_text(&f, "GET / HTTP/1.1\r\nHost", 0, false);
-	ck_assert_int_eq(http_conn_read_request(f.conn, CLOCK_NEVER, 20 * CLOCK_MS, f.arena,
-	                                        &f.head, &f.result, &f.why, &error),
-	                 ERR_TIMEOUT);
+	ck_assert_int_eq(request_within(&f, 20 * CLOCK_MS), ERR_TIMEOUT);
+	ck_assert_int_eq(f.result, HTTP1_MORE);
+	ck_assert_uint_eq(http_conn_buffered(f.conn), 20);
 	feed_close(&f);
 }
 

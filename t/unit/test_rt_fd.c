@@ -91,6 +91,55 @@ START_TEST(sees_read_edges)
 }
 END_TEST
 
+static int calls;
+
+static void called(void *arg)
+{
+	ck_assert_ptr_eq(arg, &calls);
+	ck_assert_ptr_null(task_self());
+	calls++;
+}
+
+static void wait_for_calls(int n)
+{
+	for (int i = 0; i < 1000 && calls < n; i++)
+		task_sleep(CLOCK_MS);
+	ck_assert_int_eq(calls, n);
+}
+
+static void calls_on_read(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(rt_fd_call_on_read(f, called, &calls), 0);
+	task_sleep(CLOCK_MS);
+	ck_assert_int_eq(calls, 0);
+	send_text(ends[1], "ab");
+	wait_for_calls(1);
+	expect_bytes(2);
+	ck_assert_int_eq(rt_fd_wait_read(f, rt_now() + CLOCK_MS), -ETIMEDOUT); /* consumed */
+	send_text(ends[1], "c"); /* an edge that nobody waits for */
+	task_sleep(CLOCK_MS);
+	ck_assert_int_eq(calls, 1);
+	ck_assert_int_eq(rt_fd_call_on_read(f, called, &calls), -EAGAIN);
+	expect_bytes(1);
+	expect_bytes(-1);
+	send_text(ends[1], "d"); /* in the gap before the loop turns */
+	ck_assert_int_eq(rt_fd_call_on_read(f, called, &calls), 0);
+	wait_for_calls(2);
+	expect_bytes(1);
+	ck_assert_int_eq(rt_fd_call_on_read(f, called, &calls), 0);
+	shutdown(ends[1], SHUT_WR);
+	wait_for_calls(3);
+	ck_assert_int_eq(rt_fd_call_on_read(f, called, &calls), -EAGAIN); /* never again */
+	rt_fd_close(&f);
+}
+
+START_TEST(calls_without_a_task)
+{
+	run_one(calls_on_read);
+}
+END_TEST
+
 static size_t fill(int fd)
 {
 	static char block[65536];
@@ -379,6 +428,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, sees_read_edges);
+	tcase_add_test(t, calls_without_a_task);
 	tcase_add_test(t, sees_write_edges);
 	tcase_add_test(t, waits_in_both_directions);
 	tcase_add_test(t, close_ends_waits);

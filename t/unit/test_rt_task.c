@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -542,49 +541,6 @@ static void fork_and_go_on(void *arg)
 }
 
 /* The child's loop leaves the parent's registrations alone. */
-#define DEEP 65536 /* bytes of stack that a call uses */
-
-static __attribute__((noinline)) void *touch_stack(void)
-{
-	volatile char deep[DEEP];
-
-	for (size_t i = 0; i < sizeof(deep); i += 512)
-		deep[i] = 1;
-	return (void *)((uintptr_t)&deep[DEEP / 2] & ~(uintptr_t)4095);
-}
-
-static bool is_resident(void *page)
-{
-	unsigned char resident = 0;
-
-	ck_assert_int_eq(mincore(page, 1, &resident), 0);
-	return resident & 1;
-}
-
-static void trims_its_stack(void *arg)
-{
-	volatile int mine = 42;
-	void *page = touch_stack();
-
-	(void)arg;
-	ck_assert(is_resident(page));
-	task_trim_stack();
-	ck_assert(!is_resident(page));
-	ck_assert_int_eq(mine, 42);
-	ck_assert_ptr_eq(touch_stack(), page); /* it can be used again */
-	task_yield();
-	ck_assert_int_eq(mine, 42);
-	note('.');
-}
-
-START_TEST(trimmed_stack_is_given_back)
-{
-	task_spawn("trim", trims_its_stack, NULL);
-	run_all();
-	ck_assert_str_eq(trace, ".");
-}
-END_TEST
-
 START_TEST(fork_separates_loops)
 {
 	int fds[2];
@@ -679,7 +635,6 @@ int main(void)
 	tcase_add_test(t, stop_waits_for_tasks);
 	tcase_add_test(t, loop_waits_without_tasks);
 	tcase_add_test(t, busy_tasks_starve_nobody);
-	tcase_add_test(t, trimmed_stack_is_given_back);
 	tcase_add_test(t, fork_separates_loops);
 	tcase_add_test(t, fork_inside_a_callback);
 	return run_tests("rt_task", t);

@@ -3,6 +3,7 @@ stopping, logs, pid files."""
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -171,6 +172,29 @@ def _connects(port):
         return True
     except OSError:
         return False
+
+
+def test_idle_connections_make_room(launch):
+    o = launch(workerd=False, processes=1)
+    o.stop()
+    with open(o.dir + "/proxyd.log", "ab") as log:
+        o.proxyd = subprocess.Popen(
+            [f"{BUILD}/proxyd", "-config", o.config_file], stdout=log, stderr=log, cwd=o.dir,
+            start_new_session=True, env={**os.environ, **SANITIZERS},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)))
+    until(lambda: o._ready(o.endpoint, o.proxyd), what="proxyd is ready")
+    silent = [socket.create_connection(("127.0.0.1", o.port)) for _ in range(400)]
+    s3 = o.s3()
+    for i in range(3):
+        s3.put_object(Bucket="photos", Key=f"k{i}", Body=b"x")
+        assert s3.get_object(Bucket="photos", Key=f"k{i}")["Body"].read() == b"x"
+    status = o.adminctl("status", "--json", check=False)  # workerd is down
+    (child,) = json.loads(status.stdout)["proxyd"]["children"]
+    assert child["connections"] <= 150 + 64  # half of the limit, and the control socket
+    silent[0].settimeout(10)
+    assert silent[0].recv(1) == b""
+    for s in silent:
+        s.close()
 
 
 def test_daemon_mode(launch, directories):

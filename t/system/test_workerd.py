@@ -386,9 +386,17 @@ def test_admin_api_over_tcp_needs_the_token(launch):
 
 def test_without_a_token_there_is_no_admin_api_over_tcp(orchestrator):
     url = f"http://127.0.0.1:{orchestrator.worker_port}"
+    # Clients that say nothing keep nobody out.
+    silent = [socket.create_connection(("127.0.0.1", orchestrator.worker_port))
+              for _ in range(100)]
+    begun = time.monotonic()
+    orchestrator.adminctl("status")
     assert requests.get(url + "/admin/api/status", timeout=10).status_code == 404
     assert requests.get(url + "/health/ready", timeout=10).json() == {"status": "ready"}
     assert requests.post(url + "/health", timeout=10).status_code == 405
+    assert time.monotonic() - begun < 10
+    for s in silent:
+        s.close()
 
 
 def test_detached_with_pid_file_and_log_rotation(launch, workdir):

@@ -187,6 +187,9 @@ def test_one_daemon_at_a_time_and_another_takes_over(orchestrator, workdir):
         until(lambda: files(orchestrator) == 0, 10)
         until(lambda: len(events(orchestrator, "cleanup_queue.processed")) == 1, 5)
         assert events(second, "cleanup_queue.processed") == []
+        succeeded = 's3o_worker_last_success_timestamp_seconds{service="cleanup_queue"}'
+        assert abs(time.time() - orchestrator.metrics(orchestrator.worker_port)[succeeded]) < 60
+        assert succeeded not in second.metrics(second.worker_port)
         s3.put_object(Bucket="photos", Key="k", Body=b"x")
         orchestrator.kill("workerd")
         s3.delete_object(Bucket="photos", Key="k")

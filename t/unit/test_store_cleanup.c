@@ -389,7 +389,7 @@ static void waking(const char *conninfo)
 {
 	struct sf f;
 	struct heard h = {0};
-	bool existed;
+	uint64_t copies;
 	uint64_t moved;
 	struct store_intent i;
 	sf_open(&f, conninfo, "one");
@@ -404,7 +404,7 @@ static void waking(const char *conninfo)
 	ck_assert_int_eq(h.cleanup, 0);
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
 	pg_until(h.cleanup == 1);
-	ck_assert_int_eq(sf_delete(&f, "k", &existed), ERR_OK);
+	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
 	pg_until(h.cleanup == 2);
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	store_abandon(f.s, &i, "test", false);

@@ -45,7 +45,8 @@ struct engine_put {
  * catalogue, and p->object.etag and .generation are filled. On any error nothing
  * stays that nobody cleans up. Cancellation of the task ends the sending, never
  * the book-keeping. ERR_NO_SPACE, ERR_PRECONDITION, ERR_IO (all backends
- * failed), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
+ * failed), ERR_CONFLICT (the intent was reaped meanwhile, or no backend takes
+ * anything: repeat), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e);
 
 /* True when some backend signs the SHA-256 of what it is sent: then it is best

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "object/engine_private.h"
+#include "object/guard.h"
 #include "object/key.h"
 #include "observe/metrics.h"
 #include "rt/task.h"
@@ -107,9 +108,11 @@ static void give_up(struct engine *g, const struct store_intent *i, bool sent_an
 	task_unshield();
 }
 
-static enum err send_bytes(struct arena *a, struct engine_put *p, struct backend *b,
-                           struct store_intent *i, struct backend_put *put, struct error *e)
+static enum err send_bytes(struct engine *g, struct arena *a, struct engine_put *p,
+                           struct backend *b, struct store_intent *i, struct backend_put *put,
+                           struct error *e)
 {
+	struct guard guard;
 	if (!p->object.sha256.n && backend_wants_sha256(b)) {
 		char *hex = arena_alloc(a, SHA256_HEX_SIZE);
 		enum err r = digest_spool(p->spool, DIGEST_SHA256, hex, e);
@@ -122,9 +125,10 @@ static enum err send_bytes(struct arena *a, struct engine_put *p, struct backend
 	put->key = i->backend_key;
 	put->sha256 = p->object.sha256;
 	describe(a, &p->object, put);
-	put->body = spool_body(p->spool);
+	struct body *bytes = spool_body(p->spool);
+	put->body = guard_init(&guard, bytes, g->store, i);
 	enum err r = backend_put(b, a, put, e);
-	body_close(&put->body);
+	body_close(&bytes);
 	return r;
 }
 
@@ -160,7 +164,7 @@ static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p,
 	metrics_inc(METRIC_INTENTS_ENQUEUED, METRIC_NONE, METRIC_NONE, METRIC_NONE);
 
 	struct backend_put put = {0};
-	r = send_bytes(a, p, b, &intent, &put, e);
+	r = send_bytes(g, a, p, b, &intent, &put, e);
 	if (r == ERR_OK)
 		r = fill_etag(a, p, &put, e);
 	if (r != ERR_OK) {

@@ -25,17 +25,44 @@ void live_add(struct store *s, const char *intent)
 		s->cap_live = s->cap_live ? s->cap_live * 2 : 64;
 		s->live = mem_resize(s->live, s->cap_live * sizeof *s->live);
 	}
-	memcpy(s->live[s->n_live++], intent, STORE_INTENT_SIZE);
+	struct live_intent *i = &s->live[s->n_live++];
+	memcpy(i->id, intent, STORE_INTENT_SIZE);
+	i->gone = false;
 }
 
 /* Linear: some hundred at most, a microsecond each time. */
-void live_remove(struct store *s, const char *intent)
+static struct live_intent *live_find(const struct store *s, const char *intent)
 {
 	for (size_t i = 0; i < s->n_live; i++)
-		if (memcmp(s->live[i], intent, STORE_INTENT_SIZE) == 0) {
-			memmove(s->live[i], s->live[--s->n_live], STORE_INTENT_SIZE);
-			return;
-		}
+		if (memcmp(s->live[i].id, intent, STORE_INTENT_SIZE) == 0)
+			return &s->live[i];
+	return NULL;
+}
+
+void live_remove(struct store *s, const char *intent)
+{
+	struct live_intent *i = live_find(s, intent);
+	if (i)
+		*i = s->live[--s->n_live];
+}
+
+bool store_intent_is_gone(const struct store *s, const struct store_intent *i)
+{
+	const struct live_intent *live = live_find(s, i->id);
+	return live && live->gone;
+}
+
+/* May have been removed while the renewal was under way. */
+static void live_mark_gone(struct store *s, struct str intent)
+{
+	char id[STORE_INTENT_SIZE] = "";
+	struct live_intent *i;
+	memcpy(id, intent.p, intent.n < sizeof id ? intent.n : 0);
+	i = live_find(s, id);
+	if (!i || i->gone)
+		return;
+	i->gone = true;
+	log_warn("store", "intent is gone, its write ends", LOG_STR("intent_id", id));
 }
 
 static void renew_live(struct store *s)
@@ -45,12 +72,14 @@ static void renew_live(struct store *s)
 	struct db_result *res = NULL;
 	struct error e;
 	for (size_t i = 0; i < s->n_live; i++)
-		buf_printf(&ids, "%c%s", i == 0 ? '{' : ',', s->live[i]);
+		buf_printf(&ids, "%c%s", i == 0 ? '{' : ',', s->live[i].id);
 	buf_add_char(&ids, '}');
 	arg_str(&a, buf_str(&ids));
 	enum err r = db_exec(s->db, Q_RENEW, a.p, &res, &e);
 	if (r != ERR_OK && r != ERR_CANCELED)
 		log_warn("store", "intents not renewed", LOG_STR("error", e.text));
+	for (int i = 0; r == ERR_OK && i < db_rows(res); i++)
+		live_mark_gone(s, db_str(res, i, RENEW_GONE));
 	db_result_free(&res);
 }
 

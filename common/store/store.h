@@ -63,6 +63,10 @@ struct store_intent {
 enum err store_reserve(struct store *s, struct str bucket, struct str key, struct store_intent *i,
                        struct error *e);
 
+/* Has a renewal found that the intent is not there any more? Only while it is
+ * renewed; then its space is not reserved any more, and a commit would fail. */
+bool store_intent_is_gone(const struct store *s, const struct store_intent *i);
+
 /* The bytes must not stay: the intent becomes a row of the clean-up queue with
  * that reason; its reservation becomes orphaned bytes. Also right when nothing
  * was sent yet. When the reaper was quicker its row is put off, or another one is

@@ -46,6 +46,11 @@ void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size
 #define WAKE_SLUGS_MAX 16 /* distinct jobs woken within a few milliseconds */
 #define WAKE_SLUG_SIZE 32
 
+struct live_intent {
+	char id[STORE_INTENT_SIZE];
+	bool gone; /* the reaper had it */
+};
+
 struct store {
 	struct db *db;
 	char *instance;
@@ -54,8 +59,8 @@ struct store {
 	bool closing;
 
 	int64_t renew_interval;
-	int64_t landing_time;            /* after which nothing more of an ended write arrives */
-	char (*live)[STORE_INTENT_SIZE]; /* intents to be renewed */
+	int64_t landing_time;     /* after which nothing more of an ended write arrives */
+	struct live_intent *live; /* to be renewed */
 	size_t n_live, cap_live;
 
 	char wakes[WAKE_SLUGS_MAX][WAKE_SLUG_SIZE];

@@ -24,13 +24,19 @@ SELECT s3o_cancel($1) AS done;
 SELECT status, queued FROM s3o_delete($1, $2, $3, $4, $5);
 
 -- Intents that are just being ended are locked: they need no renewal, and
--- waiting for them in another order than the commit's would be a deadlock.
+-- waiting for them in another order than the commit's would be a deadlock. The
+-- rows are those that are not there any more.
 -- name: renew
+-- columns: gone
 WITH mine AS (
 	SELECT intent_id FROM pending_objects WHERE intent_id = ANY ($1)
 	ORDER BY intent_id FOR UPDATE SKIP LOCKED
+), renewed AS (
+	UPDATE pending_objects p SET renewed_at = now()
+	FROM mine WHERE p.intent_id = mine.intent_id
 )
-UPDATE pending_objects p SET renewed_at = now() FROM mine WHERE p.intent_id = mine.intent_id;
+SELECT id AS gone FROM unnest($1::TEXT[]) id
+WHERE NOT EXISTS (SELECT FROM pending_objects p WHERE p.intent_id = id);
 
 -- name: find_head :read
 -- columns: generation size etag content_type headers metadata sha256 modified

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.wait import until
+
 MIB = 1024 * 1024
 
 
@@ -89,8 +91,11 @@ def test_a_copy_breaks_while_it_is_sent(launch, directories):
 class SlowS3:
     """An S3 backend that takes its time to store what it has received."""
 
-    def __init__(self, name, seconds, status=200):
+    def __init__(self, name, seconds, status=200, rate=None):
+        """rate: bytes that it reads in a second."""
         stored = self.stored = {}
+        outer = self
+        self.received = 0
         self.name = name
 
         class Handler(BaseHTTPRequestHandler):
@@ -102,7 +107,15 @@ class SlowS3:
                 self.end_headers()
 
             def do_PUT(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                left, body = int(self.headers["Content-Length"]), b""
+                while rate and left > len(body):
+                    piece = self.rfile.read(min(rate // 10, left - len(body)))
+                    if not piece:
+                        return
+                    body += piece
+                    outer.received += len(piece)
+                    time.sleep(0.1)
+                body += self.rfile.read(left - len(body))
                 time.sleep(seconds)
                 if status == 200:
                     stored[self.path] = body
@@ -149,6 +162,27 @@ def test_a_busy_backend_is_told_as_such(launch):
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert caught.value.response["Error"]["Code"] == "SlowDown"
     assert "backend is busy" in caught.value.response["Error"]["Message"]
+
+
+def test_a_write_whose_intent_was_reaped_ends(launch):
+    """Its space is not reserved any more: no more bytes may flow."""
+    slow = SlowS3("slow", 0, rate=4 * MIB)
+    o = launch([slow], {"write_path": {"pending_pattern": {"min_age": "5s"}}}, workerd=False)
+    outcome = []
+
+    def put():
+        with pytest.raises(ClientError) as caught:
+            o.s3(retries={"max_attempts": 0}).put_object(Bucket="photos", Key="k",
+                                                         Body=b"x" * 64 * MIB)
+        outcome.append(caught.value.response["ResponseMetadata"]["HTTPStatusCode"])
+
+    writer = threading.Thread(target=put)
+    writer.start()
+    until(lambda: slow.received > 2 * MIB, what="bytes flow")
+    o.sql("SELECT s3o_reap(0, 10, 0::SMALLINT, 0)")
+    writer.join(30)
+    assert outcome == [503] and slow.received < 48 * MIB
+    o.start_workerd()
 
 
 @pytest.mark.parametrize("fault,undo", [("crash", "revive"), ("pause", "resume")])

@@ -165,6 +165,7 @@ static void reaper(const char *conninfo)
 	ck_assert_uint_eq(moved, 0);
 
 	/* A living writer's intents are renewed; a forgotten one's are not. */
+	ck_assert(!store_intent_is_gone(f.s, &i[1]));
 	sf_die(&f, &i[0]);
 	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
 	pg_until(pg_number(conninfo, "SELECT count(*) FROM pending_objects "
@@ -175,6 +176,13 @@ static void reaper(const char *conninfo)
 	ck_assert_int_eq(sf_commit(&f, "k", &i[1], 1, NULL), ERR_OK);
 	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "intent_expired");
 
+	/* A living writer is told. */
+	ck_assert_int_eq(store_reap(f.s, 0, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	pg_until(store_intent_is_gone(f.s, &i[2]));
+	store_abandon(f.s, &i[2], "test", false);
+	ck_assert(!store_intent_is_gone(f.s, &i[2]));
+
 	/* No more than asked for at a time. */
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[0]), ERR_OK);
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &i[1]), ERR_OK);
@@ -182,7 +190,7 @@ static void reaper(const char *conninfo)
 	ck_assert_uint_eq(moved, 1);
 	struct store_depths d;
 	ck_assert_int_eq(store_depths(f.s, &d, &f.e), ERR_OK);
-	ck_assert_uint_eq(d.intents, 2);
+	ck_assert_uint_eq(d.intents, 1);
 	sf_close(&f);
 }
 TEST(reaper)

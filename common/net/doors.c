@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Accepting, keeping and ending connections. A connection is in one of three lists
- * of its door: waiting for a request, waiting for the rest of a head, or busy. The
- * first two are ordered by age, so the door's own task finds what is overdue, and
- * what makes room, at their beginning. A task exists from the first byte that comes
- * until there is nothing more to be read; starting one costs less than keeping the
- * stack of one that waits.
+ * of its door: waiting for a request, for the rest of a head (or a hand-shake), or
+ * busy. The first two are ordered by age, so the door's own task finds what is
+ * overdue, and what makes room, at their beginning. A task exists from the first
+ * byte that comes until there is nothing more to be read; starting one costs less
+ * than keeping the stack of one that waits.
  *
  * The other complication is leaving: a client may send its next request on an idle
  * connection in the moment when it is closed, and would see an error.
@@ -44,7 +44,7 @@ struct door {
 	struct rt_fd *listener;
 	struct task *task;
 	struct connections idle;  /* no byte of a request has come */
-	struct connections heads; /* a head has begun */
+	struct connections heads; /* a head has begun, or a hand-shake is due */
 	struct connections busy;  /* a request is in progress, or it has been told to end */
 	size_t open;              /* in all three */
 	int64_t complained;
@@ -153,7 +153,7 @@ static void on_malformed(struct http_call *c, int status, const char *why)
 }
 
 /* The TLS hand-shake comes with the first bytes. */
-static bool is_secured(const struct connection *k)
+static bool secure(struct connection *k)
 {
 	const struct door_options *o = &k->door->options;
 	struct stream *s = http_conn_stream(k->conn);
@@ -161,8 +161,10 @@ static bool is_secured(const struct connection *k)
 
 	if (!o->tls || !stream_is_plain(s))
 		return true;
-	if (stream_tls_server(s, o->tls, clock_deadline(o->header_us), &e) == ERR_OK)
+	if (stream_tls_server(s, o->tls, clock_deadline(o->header_us), &e) == ERR_OK) {
+		move(k, &k->door->idle);
 		return true;
+	}
 	log_debug("httpserver", "TLS handshake failed", LOG_STR("client_addr", stream_peer(s)),
 	          LOG_STR("error", e.text));
 	return false;
@@ -199,7 +201,7 @@ static void connection_task(void *arg)
 		.stopping = &k->door->doors->leaving,
 	};
 
-	while (!k->ended && is_secured(k)) {
+	while (!k->ended && secure(k)) {
 		enum http_next next = http_serve(k->conn, &server);
 
 		if (next == HTTP_NEXT_CLOSE)
@@ -227,7 +229,7 @@ static void start_connection(struct door *door, int fd)
 
 	k->door = door;
 	k->conn = http_conn_new(stream_new(fd));
-	append(k, &door->idle);
+	append(k, door->options.tls ? &door->heads : &door->idle);
 	door->open++;
 	door->doors->open++;
 	count(door->doors->counters.connections, 1);

@@ -34,7 +34,7 @@ struct door_options {
 	void (*malformed)(struct http_call *c, int status, const char *why);
 	void *arg;             /* http_call.server */
 	int64_t idle_us;       /* between requests */
-	int64_t header_us;     /* first byte of a head to its end; TLS hand-shake */
+	int64_t header_us;     /* first byte of a head to its end; accept to TLS hand-shake */
 	int64_t write_idle_us; /* each wait while sending */
 };
 

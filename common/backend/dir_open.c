@@ -75,17 +75,21 @@ static enum err cannot_ask(struct error *e)
 	return err_set(e, ERR_UNAVAILABLE, "which folder it is cannot be looked up: %s", why);
 }
 
+static enum err look_up(struct directory *d, struct store_folder *known, struct error *e)
+{
+	*known = (struct store_folder){0};
+	if (d->store != NULL && store_folder(d->store, d->base.name, known, e) != ERR_OK)
+		return cannot_ask(e);
+	return ERR_OK;
+}
+
 /* A folder without identity is the right one when the catalogue has none either:
  * a new one as long as nothing is stored there, else one that has objects, which
  * an earlier version has made. */
-static enum err judge(struct directory *d, struct dir_folder *f, struct error *e)
+static enum err judge(struct dir_folder *f, const struct store_folder *known, struct error *e)
 {
-	struct store_folder known = {0};
-
-	if (d->store != NULL && store_folder(d->store, d->base.name, &known, e) != ERR_OK)
-		return cannot_ask(e);
-	f->is_first_use = known.id[0] == '\0';
-	if (f->is_first_use ? known.copies > 0 && !f->in_use : strcmp(known.id, f->id) != 0)
+	f->is_first_use = known->id[0] == '\0';
+	if (f->is_first_use ? known->copies > 0 && !f->in_use : strcmp(known->id, f->id) != 0)
 		return refuse(f, e);
 	return ERR_OK;
 }
@@ -105,14 +109,18 @@ static enum err claim(struct directory *d, const struct dir_folder *f, struct er
 static enum err try_to_open(struct directory *d, struct error *e)
 {
 	struct dir_folder *f = MEM_NEW(struct dir_folder);
+	struct store_folder known;
 	enum err r;
 
 	if (snprintf(f->path, sizeof(f->path), "%s", d->base.config->path) >= (int)sizeof(f->path))
 		r = err_set(e, ERR_IO, "its path is too long");
 	else
+		r = look_up(d, &known, e);
+	/* Only now: who opens it for the first time marks it and then records that. */
+	if (r == ERR_OK)
 		r = run_step(d, dir_folder_look, &f, e);
 	if (r == ERR_OK)
-		r = judge(d, f, e);
+		r = judge(f, &known, e);
 	if (r == ERR_OK)
 		r = run_step(d, dir_folder_open, &f, e);
 	if (r == ERR_OK)

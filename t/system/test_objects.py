@@ -8,7 +8,8 @@ import socket
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.signing import send, sign
+from harness.service import Service
+from harness.signing import Signer
 
 MIB = 1024 * 1024
 KEYS = ["plain.txt", "with space", "plus+sign", "percent%2Fencoded", "per%cent", "uni/ü-日本-🙂",
@@ -182,19 +183,20 @@ def test_response_overrides(orchestrator):
 
 
 def test_buckets(orchestrator):
-    s3 = orchestrator.s3()
+    s3, service = orchestrator.s3(), Service(orchestrator)
+
+    def list_buckets(query):
+        return service.do("GET", "/", query=[tuple(p.split("=")) for p in query.split("&")])
+
     assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["photos"]
     for query, names in (("prefix=pho", 1), ("prefix=x", 0),
                          ("max-buckets=1&bucket-region=us-east-1&continuation-token=", 1)):
-        target, headers, _ = sign(orchestrator, "GET", "/?" + query)
-        status, body = send(orchestrator, "GET", target, headers)
-        assert status == 200 and body.count(b"<Name>photos</Name>") == names, query
-        assert (b"<Prefix>" in body) == ("prefix" in query)
+        answer = list_buckets(query)
+        assert answer.status == 200 and answer.body.count(b"<Name>photos</Name>") == names, query
+        assert (b"<Prefix>" in answer.body) == ("prefix" in query)
     for query in ("max-buckets=0", "max-buckets=10001", "max-buckets=x", "continuation-token=x",
                   "bucket-region=eu-west-1"):
-        target, headers, _ = sign(orchestrator, "GET", "/?" + query)
-        status, body = send(orchestrator, "GET", target, headers)
-        assert status == 400 and b"InvalidArgument" in body, query
+        assert list_buckets(query).error == (400, "InvalidArgument"), query
     s3.head_bucket(Bucket="photos")
     assert s3.create_bucket(Bucket="photos")["Location"] == "/photos"
     assert s3.get_bucket_location(Bucket="photos")["LocationConstraint"] is None
@@ -240,8 +242,7 @@ def test_what_is_not_built_is_refused_by_name(orchestrator):
             (s3.delete_bucket, dict(Bucket="photos"))):
         assert error_of(call, **arguments) == (501, "NotImplemented"), call
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
-    target, headers, _ = sign(orchestrator, "PATCH", "/photos/k")
-    assert send(orchestrator, "PATCH", target, headers)[0] == 405
+    assert Service(orchestrator).do("PATCH", "/photos/k").status == 405
     told = {(line["status"], line["event"]) for line in orchestrator.audit()
             if line.get("status") in (405, 501)}
     assert told == {(501, "s3.NotImplemented"), (405, "s3.MethodNotAllowed"),
@@ -249,7 +250,7 @@ def test_what_is_not_built_is_refused_by_name(orchestrator):
 
 
 def test_header_fields_that_ask_for_more_are_refused(orchestrator):
-    s3 = orchestrator.s3()
+    s3, service = orchestrator.s3(), Service(orchestrator)
     s3.put_object(Bucket="photos", Key="k", Body=b"untouched")
     date = "Sun, 06 Nov 2033 08:49:37 GMT"
     customer = "x-amz-server-side-encryption-customer-"
@@ -274,13 +275,13 @@ def test_header_fields_that_ask_for_more_are_refused(orchestrator):
     }
     for (method, path), fields in refused.items():
         for name, value in fields:
-            target, headers, _ = sign(orchestrator, method, path, headers={name: value})
-            status, body = send(orchestrator, method, target, headers)
-            assert status == 501, (method, path, name)
-            assert method == "HEAD" or name.lower() in body.decode().lower(), body
+            answer = service.do(method, path, headers={name: value})
+            assert answer.status == 501, (method, path, name)
+            assert method == "HEAD" or name.lower() in answer.body.decode().lower(), answer
     # A URL that was signed with such a field may carry it as a parameter.
-    target, headers, _ = sign(orchestrator, "PUT", "/photos/k?x-amz-acl=public-read", query=True)
-    assert send(orchestrator, "PUT", target, headers)[0] == 501
+    assert service.ask(service.sign.presigned(
+        "PUT", "/photos/k", query=[("x-amz-acl", "public-read")],
+        headers={"content-length": "0"})).status == 501
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"untouched"
     for method, path, name, value in (
             ("PUT", "/photos/k", "x-amz-acl", "private"),
@@ -289,8 +290,7 @@ def test_header_fields_that_ask_for_more_are_refused(orchestrator):
             ("PUT", "/photos/k", "x-amz-object-lock-legal-hold", "OFF"),
             ("PUT", "/photos", "x-amz-acl", "private"),
             ("GET", "/photos/k", "x-amz-acl", "public-read")):
-        target, headers, _ = sign(orchestrator, method, path, headers={name: value})
-        assert send(orchestrator, method, target, headers)[0] == 200, (method, path, name)
+        assert service.do(method, path, headers={name: value}).status == 200, (method, path, name)
 
 
 def test_conditional_writes(orchestrator):
@@ -320,9 +320,9 @@ def exchange(orchestrator, method, key, fields, body=b"", wait=False):
     """Status and text of the answer to a request signed in its URL, whose header
     fields are (name, value) pairs, sent as they are. wait: the body is sent only
     after 100 Continue."""
-    target = sign(orchestrator, method, f"/photos/{key}", query=True)[0]
-    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{orchestrator.port}\r\n" \
-           f"Content-Length: {len(body)}\r\n"
+    signer = Signer(f"127.0.0.1:{orchestrator.port}")
+    head = signer.presigned(method, f"/photos/{key}",
+                            headers={"content-length": len(body)}).decode()[:-2]
     head += "".join(f"{name}: {value}\r\n" for name, value in fields)
     with socket.create_connection(("127.0.0.1", orchestrator.port), timeout=30) as s:
         s.sendall(head.encode("latin-1") + b"\r\n" + (b"" if wait else body))

@@ -167,7 +167,8 @@ def test_a_busy_backend_is_told_as_such(launch):
 def test_a_write_whose_intent_was_reaped_ends(launch):
     """Its space is not reserved any more: no more bytes may flow."""
     slow = SlowS3("slow", 0, rate=4 * MIB)
-    o = launch([slow], {"write_path": {"pending_pattern": {"min_age": "5s"}}}, workerd=False)
+    o = launch([slow], {"write_path": {"pending_pattern": {"min_age": "5s"}},
+                        "server": {"backend_timeout": "5s"}}, workerd=False)
     outcome = []
 
     def put():

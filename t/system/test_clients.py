@@ -163,7 +163,7 @@ def test_javascript_sdk(orchestrator, files):
     for name in ("package.json", "workload.mjs"):
         shutil.copy(f"{ROOT}/t/system/js/{name}", folder)
     if not os.path.isdir(f"{folder}/node_modules/@aws-sdk/client-s3"):
-        run("npm", "install", "--no-audit", "--no-fund", "--silent", cwd=folder)
+        run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
     out = run("node", "workload.mjs", orchestrator.endpoint, "photos", KEY, SECRET,
               *files.values(), cwd=folder)
     assert f"ok {len(files)}" in out

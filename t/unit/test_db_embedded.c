@@ -3,6 +3,7 @@
  * The private cluster: made, stopped, started again, taken over, recovered; and
  * folders that will not do.
  */
+#include <signal.h>
 #include <sys/stat.h>
 #include "base/arena.h"
 #include "config/config.h"
@@ -34,6 +35,9 @@ static pid_t start(const struct config *c)
 
 static void setup(void)
 {
+	/* Check's handler kills the whole group, also in a child that is signalled
+	 * before it has become the server. */
+	signal(SIGINT, SIG_DFL);
 	snprintf(folder, sizeof folder, "/tmp/s3o-emb-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	chmod(folder, 0755);

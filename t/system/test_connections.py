@@ -208,3 +208,45 @@ def test_tls(launch, workdir):
     for context in (old, h2):
         with pytest.raises((ssl.SSLError, ConnectionResetError)):
             Wire(o.port, context)
+
+
+def test_tls_client_certificates(launch, workdir):
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, cwd=workdir,
+                       stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    server = make_certificate(workdir)
+    for ca in ("ours", "theirs"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                f"/CN={ca}", "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN=client of {ca}",
+                "-keyout", f"client-{ca}.key", "-out", "request.pem")
+        openssl("x509", "-req", "-in", "request.pem", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
+                "-CAcreateserial", "-days", "2", "-out", f"client-{ca}.pem")
+    o = launch(processes=1, scheme="https",
+               client_certificate=(f"{workdir}/client-ours.pem", f"{workdir}/client-ours.key"),
+               extra={"server": {"tls": {**server, "min_version": "1.3",
+                                         "client_ca_file": f"{workdir}/ours.pem"}}})
+    sign = Signer(f"localhost:{o.port}")
+
+    def context(name=None, version=ssl.TLSVersion.TLSv1_3):
+        c = ssl.create_default_context(cafile=f"{workdir}/tls.crt")
+        c.minimum_version = c.maximum_version = version
+        if name:
+            c.load_cert_chain(f"{workdir}/client-{name}.pem", f"{workdir}/client-{name}.key")
+        return c
+
+    known = context("ours")
+    with Wire(o.port, known) as w:
+        assert w.send(sign.request("PUT", "/photos/k", body=b"body") + b"body"
+                      ).answer().status == 200
+        assert w.send(sign.request("GET", "/photos/k")).answer().body == b"body"
+        session = w.s.session
+    # A session that is taken up again is one of a client that was known.
+    plain = socket.create_connection(("127.0.0.1", o.port), timeout=20)
+    with known.wrap_socket(plain, server_hostname="localhost", session=session) as again:
+        assert again.session_reused
+    for refused in (context(), context("theirs"), context("ours", ssl.TLSVersion.TLSv1_2)):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            with Wire(o.port, refused) as w:
+                w.send(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n").answer()

@@ -36,12 +36,13 @@ def merge(base, extra):
 
 class Orchestrator:
     def __init__(self, directory, postgres, backends, extra=None, processes=2, database=None,
-                 scheme="http"):
+                 scheme="http", client_certificate=None):
         self.dir = str(directory)
         self.postgres = postgres
         self.backends = backends
         self.port, self.worker_port = free_ports(2)
         self.endpoint = f"{scheme}://127.0.0.1:{self.port}"
+        self.client_certificate = client_certificate  # files of a certificate and its key
         self.database = database or postgres.new_database()
         self.proxyd = self.workerd = None
         os.makedirs(self.dir + "/run", exist_ok=True)
@@ -96,7 +97,8 @@ class Orchestrator:
             raise RuntimeError(f"{process.args[0]} ended with {process.returncode}\n{self.logs()}")
         try:
             # Certificates of tests are their own authority.
-            return requests.get(f"{endpoint}/health/ready", timeout=2, verify=False).ok
+            return requests.get(f"{endpoint}/health/ready", timeout=2, verify=False,
+                                cert=self.client_certificate).ok
         except requests.RequestException:
             return False
 

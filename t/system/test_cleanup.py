@@ -1,58 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The clean-up queue as its operator sees it: rows about bytes that are not there,
 rows that are given up, claims of a daemon that died."""
-import http.server
-import threading
-
 import pytest
 
+from harness.memory_s3 import MemoryS3
 from harness.wait import until
 
 from test_workerd import Endpoint, events, queue, rows, wake
 
 
-class Answering(Endpoint):
-    """An S3 service that has one answer to everything. (Those at hand answer a
-    DELETE of what is absent with 204.)"""
+class Answering(MemoryS3):
+    """It has one answer to every deletion. (Servers at hand answer a DELETE of
+    what is absent with 204.)"""
 
-    def __init__(self, name, status, code):
-        super().__init__(name)
+    def __init__(self, status, code):
+        super().__init__("remote")
+        self.answer = self.error(status, code)
         self.asked = 0
-        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-        outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_DELETE(self):
-                outer.asked += 1
-                self.send_response(status)
-                self.send_header("Content-Type", "application/xml")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def answering():
-    servers = []
-
-    def start(status, code):
-        servers.append(Answering("remote", status, code))
-        return servers[-1]
-    yield start
-    for server in servers:
-        server.stop()
+    def delete(self, path):
+        self.asked += 1
+        return self.answer
 
 
 def queue_bytes(o, backend, n, size, attempts=0):
@@ -65,9 +33,9 @@ def queue_bytes(o, backend, n, size, attempts=0):
           " WHERE backend_name = %s AND slot = 0", n * size, n * size, backend)
 
 
-def test_phantoms_are_done_at_the_first_attempt(launch, answering):
+def test_phantoms_are_done_at_the_first_attempt(launch):
     """63 rows whose objects were never stored; the backend answers 404 to each DELETE."""
-    remote = answering(404, "NoSuchKey")
+    remote = Answering(404, "NoSuchKey")
     o = launch([remote],
                {"backend_circuit_breaker": {"enabled": True, "failure_threshold": 3}},
                workerd=False)
@@ -92,8 +60,8 @@ def test_phantoms_are_done_at_the_first_attempt(launch, answering):
 
 @pytest.mark.parametrize("status,code", [(403, "AccessDenied"), (500, "InternalError"),
                                          (404, "NoSuchBucket")])
-def test_genuine_failures_are_given_up_in_the_end(launch, answering, status, code):
-    o = launch([answering(status, code)], workerd=False, check=False)
+def test_genuine_failures_are_given_up_in_the_end(launch, status, code):
+    o = launch([Answering(status, code)], workerd=False, check=False)
     queue_bytes(o, "remote", 1, 500)
     o.start_workerd()
     for attempts in range(1, 10):

@@ -3,12 +3,11 @@ import os
 import shutil
 import threading
 import time
-import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.memory_s3 import MemoryS3
 from harness.wait import until
 
 MIB = 1024 * 1024
@@ -88,59 +87,31 @@ def test_a_copy_breaks_while_it_is_sent(launch, directories):
     s3.delete_object(Bucket="photos", Key="k")
 
 
-class SlowS3:
-    """An S3 backend that takes its time to store what it has received."""
+class SlowS3(MemoryS3):
+    """It takes its time to store what it has received."""
 
     def __init__(self, name, seconds, status=200, rate=None):
         """rate: bytes that it reads in a second."""
-        stored = self.stored = {}
-        outer = self
+        super().__init__(name)
+        self.seconds, self.status, self.rate = seconds, status, rate
         self.received = 0
-        self.name = name
+        self.puts = []
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self, status):
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def do_PUT(self):
-                left, body = int(self.headers["Content-Length"]), b""
-                while rate and left > len(body):
-                    piece = self.rfile.read(min(rate // 10, left - len(body)))
-                    if not piece:
-                        return
-                    body += piece
-                    outer.received += len(piece)
-                    time.sleep(0.1)
-                body += self.rfile.read(left - len(body))
-                time.sleep(seconds)
-                if status == 200:
-                    stored[self.path] = body
-                puts.append(self.path)
-                self.answer(status)
-
-            def do_DELETE(self):
-                stored.pop(self.path, None)
-                self.answer(204)
-
-            def log_message(self, *args):
-                pass
-
-        puts = self.puts = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def config(self):
-        return {"name": self.name, "endpoint": f"http://127.0.0.1:{self.server.server_port}",
-                "region": "us-east-1", "bucket": "b", "access_key_id": "k",
-                "secret_access_key": "s", "force_path_style": True, "quota_bytes": "1GB"}
-
-    def contents(self):
-        return {urllib.parse.unquote(path.removeprefix("/b/")): len(body)
-                for path, body in self.stored.items()}
+    def put(self, path, length, read):
+        body = b""
+        while self.rate and len(body) < length:
+            piece = read(min(self.rate // 10, length - len(body)))
+            if not piece:
+                return 400, b""
+            body += piece
+            self.received += len(piece)
+            time.sleep(0.1)
+        body += read(length - len(body))
+        time.sleep(self.seconds)
+        if self.status == 200:
+            self.stored[path] = body
+        self.puts.append(path)
+        return self.status, b""
 
 
 def test_bytes_that_arrive_after_the_write_was_given_up(launch):

@@ -5,6 +5,10 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from harness.memory_s3 import MemoryS3
+
 
 def test_64_clients_overwrite_one_key(launch, directories):
     o = launch(directories(2), processes=2)
@@ -42,6 +46,52 @@ def test_64_clients_overwrite_one_key(launch, directories):
     o.wait_clean()
     assert sum(b.count() for b in o.backends) == 1
     assert o.sql("SELECT count(*) FROM segments")[0][0] == 1
+
+
+class Overtaking(MemoryS3):
+    """Whenever it is asked for an object, that is replaced first: `times` times."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.times = 0
+        self.replace = None
+
+    def get(self, path):
+        if self.times > 0:
+            self.times -= 1
+            self.replace()
+            del self.stored[path]
+        return super().get(path)
+
+
+def test_a_reader_that_is_overtaken(launch):
+    """The object is there all the time: never is the answer that it is not."""
+    backend = Overtaking("fast")
+    o = launch([backend], workerd=False)
+    writer, reader = o.s3(), o.s3(retries={"max_attempts": 0})
+    written = []
+
+    def replace():
+        written.append(b"body %d" % len(written))
+        writer.put_object(Bucket="photos", Key="k", Body=written[-1])
+
+    backend.replace = replace
+    replace()
+    backend.times = 20
+    assert reader.get_object(Bucket="photos", Key="k")["Body"].read() == written[-1]
+    assert len(written) == 21
+    backend.times = 1000
+    with pytest.raises(reader.exceptions.ClientError) as caught:
+        reader.get_object(Bucket="photos", Key="k")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    backend.times = 0
+    assert reader.get_object(Bucket="photos", Key="k")["Body"].read() == written[-1]
+    # Bytes that are gone while the catalogue names them are another matter.
+    backend.stored.clear()
+    with pytest.raises(reader.exceptions.NoSuchKey):
+        reader.get_object(Bucket="photos", Key="k")
+    writer.delete_object(Bucket="photos", Key="k")
+    o.start_workerd()
 
 
 def test_one_winner_of_if_none_match(launch, directories):

@@ -19,8 +19,8 @@
 
 struct config;
 
-/* The largest server.processes is 128, and two generations of children may live
- * at once. */
+/* Room for CONFIG_GENERATIONS times server.processes, but with more than 64 of them
+ * (128 are the most) for fewer generations. */
 #define BOARD_CHILDREN 256
 
 enum board_child_state { CHILD_NONE, CHILD_STARTING, CHILD_SERVING, CHILD_LEAVING };

@@ -195,6 +195,7 @@ static void add_restarts(struct supervisor *s, const struct config *new)
 	text = buf_str(&fields);
 	while (next_line(&text, &line))
 		add_restart(s, line);
+	/* its socket was bound at start, or not */
 	if (now->telemetry.metrics.listen[0] &&
 	    now->telemetry.metrics.enabled != new->telemetry.metrics.enabled)
 		add_restart(s, STR("telemetry.metrics.enabled"));

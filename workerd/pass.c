@@ -4,11 +4,11 @@
  * share the index of the next item: tasks never run in parallel, so that needs
  * no lock.
  */
+#include <string.h>
+
 #include "base/str.h"
 #include "rt/sync.h"
 #include "rt/task.h"
-#include <string.h>
-
 #include "workerd/job.h"
 
 struct crew {

@@ -109,8 +109,8 @@ struct backend {
  * for: errors name a backend and the key that is wrong. Folders are opened, on
  * first use created, and tried out (writable, extended attributes) by tasks of
  * their own, again and again if that fails; calls wait for the first attempt, then
- * fail with its error. The store knows which folder belongs to a backend and must outlive
- * the set; NULL: any is right. Tasks only. */
+ * fail with its error. The store knows which folder belongs to a backend and must
+ * outlive the set; NULL: any is right. Tasks only. */
 struct backend_set {
 	struct backend **list;
 	size_t n;

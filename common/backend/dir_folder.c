@@ -89,8 +89,10 @@ static enum err parse_marker(struct dir_folder *f, const char *text)
 {
 	size_t n;
 
-	while (*text == '#' || *text == '\n')
-		text += strcspn(text, "\n") + (*text == '\n' || strchr(text, '\n') != NULL);
+	while (*text == '#' || *text == '\n') {
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
 	n = strcspn(text, " \r\n");
 	if (n == 0 || n >= sizeof(f->id))
 		return f->job.result =

@@ -67,7 +67,7 @@ static enum err read_piece(struct backend_put *p, struct dir_write *w, uint64_t 
                            int64_t timeout, struct error *e)
 {
 	w->piece_n = 0;
-	while (w->piece_n<PIECE_SIZE && * left> 0) {
+	while (*left > 0 && w->piece_n < PIECE_SIZE) {
 		size_t room = PIECE_SIZE - w->piece_n;
 		ssize_t n = body_read(p->body, w->piece + w->piece_n,
 		                      room < *left ? room : (size_t)*left, timeout, e);

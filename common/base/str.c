@@ -5,10 +5,10 @@
  */
 #include "base/str.h"
 
-#include "base/codec.h"
-
 #include <openssl/crypto.h>
 #include <string.h>
+
+#include "base/codec.h"
 
 struct str str_of(const char *cstr)
 {

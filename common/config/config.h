@@ -232,9 +232,9 @@ void config_findings_free(struct config_findings *f);
 
 /* Loads and validates a file: YAML, ${NAME} expansion, unknown keys, types,
  * ranges, rules across keys; everything wrong is reported at once. Opens no
- * network connection. Returns ERR_OK and *out, or ERR_INVALID with
- * f->errors filled; *f must be valid and empty, warnings may be there either way. Secrets never
- * appear in a finding. */
+ * network connection. Returns ERR_OK and *out, or ERR_INVALID with f->errors
+ * filled; *f must be valid and empty, warnings may be there either way. Secrets
+ * never appear in a finding. */
 enum err config_load(const char *path, struct config **out, struct config_findings *f);
 /* The same for a text in memory; name stands for the file in findings. */
 enum err config_load_text(const char *name, const char *text, size_t n, struct config **out,

@@ -3,12 +3,12 @@
  * The pool: picks a connection, sends, waits; and the breaker.
  *
  * The breaker opens after a number of failures in a row: connections refused or
- * lost, answers that did not come in time, errors that are the server's own
- * fault (see sqlstate.c); and when there has been no connection for half of the
- * time that a call may take, because an attempt to connect may hang. While it is open calls fail at
- * once. It closes when a probe was answered: SELECT 1 on each new connection, or, when the
- * connections are alive but statements fail, on a live one after the open time. Requests are never
- * the probe.
+ * lost, answers that did not come in time, errors that are the server's own fault
+ * (see sqlstate.c); and when there has been no connection for half of the time
+ * that a call may take, because an attempt to connect may hang. While it is open
+ * calls fail at once. It closes when a probe was answered: SELECT 1 on each new
+ * connection, or, when the connections are alive but statements fail, on a live
+ * one after the open time. Requests are never the probe.
  *
  * libpq sends after each statement (PQpipelineSync flushes); statements of one
  * turn of the loop cannot share a system call.

@@ -58,10 +58,10 @@ enum http1_result {
 	HTTP1_BAD_CODING,  /* 501: a transfer coding other than chunked */
 };
 
-/* Parses a request head at the start of p[0..n). On HTTP1_DONE *used is its
- * length with the empty line, and everything in *h points into p or the arena.
- * *why (may be NULL) gets constant text naming what is wrong. Leading empty lines are skipped (RFC
- * 9112 2.2). */
+/* Parses a request head at the start of p[0..n). On HTTP1_DONE *used is its length
+ * with the empty line, and everything in *h points into p or the arena. *why (may
+ * be NULL) gets constant text naming what is wrong. Leading empty lines are
+ * skipped (RFC 9112 2.2). */
 enum http1_result http1_parse_request(const char *p, size_t n, struct arena *a, struct http_head *h,
                                       size_t *used, const char **why);
 

@@ -59,9 +59,9 @@ struct http_exchange {
  * silently as long as nothing was answered and the body can be sent again (no
  * body, or nothing of it read yet). ERR_IO, ERR_TIMEOUT, ERR_PROTOCOL or
  * ERR_CANCELED, ERR_INVALID for what cannot be a request, ERR_CONGESTED when no
- * connection became free within connect_us; with send_failed the code that *send* gave. Any HTTP
- * status is success here, also one that came before the request was sent completely, except a 2xx.
- */
+ * connection became free within connect_us; with send_failed the code that *send*
+ * gave. Any HTTP status is success here, also one that came before the request was
+ * sent completely, except a 2xx. */
 enum err http_client_exchange(struct http_client *c, struct arena *a, struct http_exchange *x,
                               struct error *e);
 

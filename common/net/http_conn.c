@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * An HTTP/1.1 connection. The input buffer exists only while it holds bytes: it
- * is allocated to receive and freed when the last byte has been used, so an idle
+ * An HTTP/1.1 connection. The input buffer exists only while it holds bytes: it is
+ * allocated to receive and freed when the last byte has been used, so an idle
  * connection has none, and large bodies go past it straight into the reader's
- * memory. While the rest of a head is awaited it shrinks to what it holds. A head is copied to the
- * arena when complete, so that it outlives the buffer.
+ * memory. While the rest of a head is awaited it shrinks to what it holds. A head
+ * is copied to the arena when complete, so that it outlives the buffer.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -2,13 +2,13 @@
  *
  * A spool holds the body of one upload so that it can be sent again to another
  * backend: in memory up to a threshold, and as long as the child's budget lasts;
- * beyond either in an unlinked temporary file, so that nothing is left behind by
- * a crash. The block in which bytes wait for the file is charged to the budget,
- * too, and small when that is spent. Bytes are written once, front to back, and may be read several
- * times, also while they are still being written: a reader that has caught up waits. The last block
- * is given to readers only after spool_seal(), which the writer calls when every digest and
- * signature has been verified; so an upload that turns out to be wrong can never be complete
- * anywhere.
+ * beyond either in an unlinked temporary file, so that nothing is left behind by a
+ * crash. The block in which bytes wait for the file is charged to the budget, too,
+ * and small when that is spent. Bytes are written once, front to back, and may be
+ * read several times, also while they are still being written: a reader that has
+ * caught up waits. The last block is given to readers only after spool_seal(),
+ * which the writer calls when every digest and signature has been verified; so an
+ * upload that turns out to be wrong can never be complete anywhere.
  */
 #ifndef OBJECT_SPOOL_H
 #define OBJECT_SPOOL_H

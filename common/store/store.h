@@ -68,12 +68,12 @@ enum err store_reserve(struct store *s, struct str bucket, struct str key, struc
 bool store_intent_is_gone(const struct store *s, const struct store_intent *i);
 
 /* The bytes must not stay: the intent becomes a row of the clean-up queue with
- * that reason; its reservation becomes orphaned bytes. Also right when nothing
- * was sent yet. When the reaper was quicker its row is put off, or another one is
- * added if that has been worked off, perhaps before the bytes came. landing: the backend has not
- * said how the write ended, so bytes may still arrive there, and they are deleted only after
- * server.backend_timeout. If the database does not answer the intent is forgotten, and the reaper
- * does the same later. */
+ * that reason; its reservation becomes orphaned bytes. Also right when nothing was
+ * sent yet. When the reaper was quicker its row is put off, or another one is
+ * added if that has been worked off, perhaps before the bytes came. landing: the
+ * backend has not said how the write ended, so bytes may still arrive there, and
+ * they are deleted only after server.backend_timeout. If the database does not
+ * answer the intent is forgotten, and the reaper does the same later. */
 void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing);
 
 /* Nothing ever reached the backend: intent and reservation just go. */

@@ -58,10 +58,6 @@ bool pass_must_stop(const struct pass *p);
 size_t pass_each(struct pass *p, int concurrency, size_t n, void (*fn)(void *arg, size_t i),
                  void *arg);
 
-/* Texts of backends and of the system may be anything, but go into JSON and into
- * the database: what is not UTF-8 becomes '?'. */
-void error_make_utf8(struct error *e);
-
 /* Ends the waits of the items in progress. */
 void pass_cancel(struct pass *p);
 

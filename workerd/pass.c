@@ -4,9 +4,6 @@
  * share the index of the next item: tasks never run in parallel, so that needs
  * no lock.
  */
-#include <string.h>
-
-#include "base/str.h"
 #include "rt/sync.h"
 #include "rt/task.h"
 #include "workerd/job.h"
@@ -59,11 +56,6 @@ size_t pass_each(struct pass *p, int concurrency, size_t n, void (*fn)(void *arg
 		work(&crew);
 	wait_group_wait(&group, 0);
 	return crew.next;
-}
-
-void error_make_utf8(struct error *e)
-{
-	str_make_utf8(e->text, strlen(e->text));
 }
 
 void pass_cancel(struct pass *p)

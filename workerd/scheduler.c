@@ -120,7 +120,6 @@ static void skipped(struct entry *e, const char *why)
 static void failed(struct entry *e, const struct pass *p, const char *what, const struct error *err)
 {
 	err_set(&e->error, err->code, "%s%s", what, err->text);
-	error_make_utf8(&e->error);
 	e->result = "error";
 	e->failed = clock_wall();
 	count(e, METRIC_TICK_ERROR);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Error values. The text is cut at a character boundary, because it ends up in
- * JSON and XML.
+ * Error values. The text ends up in JSON, XML and the database, but may repeat what
+ * a server or a file name says: so it is made valid UTF-8, and cut between
+ * characters.
  */
 #include "base/err.h"
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -38,6 +40,7 @@ enum err err_set(struct error *e, enum err code, const char *fmt, ...)
 		e->text[0] = '\0';
 	else if ((size_t)n >= sizeof(e->text))
 		drop_partial_char(e->text, sizeof(e->text) - 1);
+	str_make_utf8(e->text, strlen(e->text));
 	return code;
 }
 

@@ -34,7 +34,7 @@ struct error {
 };
 
 /* Fills *e (which may be NULL) and returns code, so that a function can end
- * with `return err_set(e, ERR_IO, "...")`. */
+ * with `return err_set(e, ERR_IO, "...")`. Bytes that are not UTF-8 become '?'. */
 enum err err_set(struct error *e, enum err code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -152,6 +152,10 @@ START_TEST(error_text)
 	ck_assert_int_eq(e.code, ERR_NO_SPACE);
 	ck_assert_str_eq(e.text, "backend b2: 7");
 	ck_assert_int_eq(err_set(NULL, ERR_IO, "nobody listens"), ERR_IO);
+	err_set(&e, ERR_IO, "%s",
+	        "a\xff"
+	        "b\xc3");
+	ck_assert_str_eq(e.text, "a?b?");
 
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';

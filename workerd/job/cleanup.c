@@ -191,7 +191,6 @@ static void process(void *arg, size_t i)
 	else {
 		if (r == ERR_TIMEOUT)
 			p->setup->silent_until[b->index] = rt_now() + SILENCE * b->timeout_us;
-		error_make_utf8(&e);
 		retry(p, b, row, e.text);
 	}
 	task_unshield();

@@ -120,9 +120,9 @@ def test_daemons_that_are_down_are_named(config):
     assert [result[d]["up"] for d in ("proxyd", "workerd")] == [False, False]
 
 
-def test_http_needs_a_token():
-    r = adminctl("status", "-config", "/nonexistent", "-addr", "127.0.0.1:1")
-    assert r.returncode == 1
+def test_http_needs_a_token(config):
+    r = adminctl("status", "-config", config, "-addr", "127.0.0.1:1")
+    assert r.returncode == 1 and "a token is needed" in r.stderr
     r = adminctl("status", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
     assert r.returncode == 3
     assert "http://127.0.0.1:1" in r.stdout

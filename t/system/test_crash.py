@@ -6,11 +6,14 @@ import random
 import signal
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from harness.signing import Signer
 from harness.wait import until
+from harness.wire import Wire
 
 # Intents of killed writers are given up soon, so that a test can wait for it.
 EXTRA = {"write_path": {"pending_pattern": {"min_age": "5s", "reaper_tick": "1s"}},
@@ -181,30 +184,38 @@ def test_everything_at_once(own_postgres, launch, directories):
     settle(o, writers)
 
 
+def sockets_of(pid):
+    """Inode numbers of the sockets that a process has open."""
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
+
+
+def server_end(wire):
+    """Inode number of the other end of a connection to this machine."""
+    port = wire.s.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        found, = [line.split()[9] for line in f.readlines()[1:]
+                  if int(line.split()[2].split(":")[1], 16) == port and line.split()[9] != "0"]
+    return found
+
+
 def test_a_killed_child_costs_only_its_requests(launch, directories):
-    """While a child is killed, requests on connections to the others go on."""
+    """Connections to the other children live on, and new ones are served."""
     o = launch(directories(1), processes=2)
-    results = []
-    ended = threading.Event()
-
-    def reads():
-        s3 = o.s3(retries={"max_attempts": 0})
-        while not ended.is_set():
-            try:
-                s3.list_objects_v2(Bucket="photos")
-                results.append(True)
-            except (ClientError, BotoCoreError):
-                results.append(False)
-
-    threads = [threading.Thread(target=reads) for _ in range(8)]
-    for t in threads:
-        t.start()
+    sign = Signer(f"127.0.0.1:{o.port}")
     for _ in range(5):
-        time.sleep(0.5)
-        os.kill(until(o.children)[0], signal.SIGKILL)
-    time.sleep(0.5)
-    ended.set()
-    for t in threads:
-        t.join()
-    # Each kill can break what its connections were doing at that moment, no more.
-    assert results.count(False) <= 5 * 8 and results.count(True) > 10
+        victim, survivor = until(lambda: len(o.children()) == 2 and o.children())
+        with ExitStack() as stack:
+            wires = [stack.enter_context(Wire(o.port)) for _ in range(30)]
+
+            def ask(wire):
+                return wire.send(sign.request("GET", "/photos")).answer().status
+            assert {ask(w) for w in wires} == {200}
+            of_survivor = [w for w in wires if server_end(w) in sockets_of(survivor)]
+            of_victim = [w for w in wires if server_end(w) in sockets_of(victim)]
+            assert len(of_survivor) + len(of_victim) == 30 and of_survivor and of_victim
+            os.kill(victim, signal.SIGKILL)
+            assert all(w.is_closed() for w in of_victim)
+            assert {ask(w) for w in of_survivor} == {200}
+        o.s3().list_objects_v2(Bucket="photos")
+        until(lambda: victim not in o.children())

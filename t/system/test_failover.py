@@ -88,12 +88,14 @@ def test_a_copy_breaks_while_it_is_sent(launch, directories):
 
 
 class SlowS3(MemoryS3):
-    """It takes its time to store what it has received."""
+    """It stores what it has received when it is told to."""
 
-    def __init__(self, name, seconds, status=200, rate=None):
+    def __init__(self, name, status=200, rate=None):
         """rate: bytes that it reads in a second."""
         super().__init__(name)
-        self.seconds, self.status, self.rate = seconds, status, rate
+        self.status, self.rate = status, rate
+        self.may_store = threading.Event()
+        self.may_store.set()
         self.received = 0
         self.puts = []
 
@@ -107,7 +109,7 @@ class SlowS3(MemoryS3):
             self.received += len(piece)
             time.sleep(0.1)
         body += read(length - len(body))
-        time.sleep(self.seconds)
+        self.may_store.wait(60)
         if self.status == 200:
             self.stored[path] = body
         self.puts.append(path)
@@ -116,18 +118,20 @@ class SlowS3(MemoryS3):
 
 def test_bytes_that_arrive_after_the_write_was_given_up(launch):
     """The backend still works on what it has got: the deletion must not come before."""
-    slow = SlowS3("slow", 3)
+    slow = SlowS3("slow")
+    slow.may_store.clear()
     o = launch([slow], {"server": {"backend_timeout": "2s"}})
     with pytest.raises(ClientError):
         o.s3(retries={"max_attempts": 0}).put_object(Bucket="photos", Key="k", Body=b"x" * 1000)
-    assert not slow.puts
+    assert not slow.puts and not o.is_clean()
+    slow.may_store.set()
     o.wait_clean(20)
     assert slow.puts and slow.stored == {}
     assert "Contents" not in o.s3().list_objects_v2(Bucket="photos")
 
 
 def test_a_busy_backend_is_told_as_such(launch):
-    o = launch([SlowS3("busy", 0, status=503)], {"server": {"backend_timeout": "2s"}})
+    o = launch([SlowS3("busy", status=503)], {"server": {"backend_timeout": "2s"}})
     with pytest.raises(ClientError) as caught:
         o.s3(retries={"max_attempts": 0}).put_object(Bucket="photos", Key="k", Body=b"x")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
@@ -137,7 +141,7 @@ def test_a_busy_backend_is_told_as_such(launch):
 
 def test_a_write_whose_intent_was_reaped_ends(launch):
     """Its space is not reserved any more: no more bytes may flow."""
-    slow = SlowS3("slow", 0, rate=4 * MIB)
+    slow = SlowS3("slow", rate=4 * MIB)
     o = launch([slow], {"write_path": {"pending_pattern": {"min_age": "5s"}},
                         "server": {"backend_timeout": "5s"}}, workerd=False)
     outcome = []

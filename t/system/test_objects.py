@@ -202,6 +202,11 @@ def test_buckets(orchestrator):
     assert s3.create_bucket(Bucket="photos")["Location"] == "/photos"
     assert s3.get_bucket_location(Bucket="photos")["LocationConstraint"] is None
     assert error_of(s3.head_bucket, Bucket="documents")[0] == 403
+    documents = orchestrator.s3("documents")
+    documents.put_object(Bucket="documents", Key="k", Body=b"theirs")
+    s3.put_object(Bucket="photos", Key="k", Body=b"ours")
+    assert documents.get_object(Bucket="documents", Key="k")["Body"].read() == b"theirs"
+    assert error_of(documents.get_object, Bucket="photos", Key="k")[0] == 403
     assert error_of(s3.create_bucket, Bucket="documents")[0] == 403
     assert error_of(s3.list_objects_v2, Bucket="documents") == (403, "AccessDenied")
     assert error_of(s3.list_objects_v2, Bucket="nowhere") == (404, "NoSuchBucket")

@@ -108,11 +108,11 @@ def test_what_needs_a_restart_is_named(orchestrator):
 def begin_upload(o, key):
     """A PUT of 10 bytes whose last 5 are still to come."""
     url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": key})
-    s = socket.create_connection(("127.0.0.1", o.port))
+    before = o.requests_in_progress()
+    s = socket.create_connection(("127.0.0.1", o.port), timeout=60)
     s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
                "Content-Length: 10\r\n\r\n12345").encode())
-    until(lambda: any(c["requests"] and c["state"] == "serving"
-                      for c in o.status()["proxyd"]["children"]), what="it is in progress")
+    until(lambda: o.requests_in_progress() > before, what="it is in progress")
     return s
 
 
@@ -279,7 +279,8 @@ def test_health_and_metrics(orchestrator):
         s3.put_object(Bucket="photos", Key=f"m{i}", Body=b"x" * 100)
     s3.get_object(Bucket="photos", Key="m0")["Body"].read()
     s3.put_object(Bucket="photos", Key="m0", Body=b"y" * 100)
-    time.sleep(1.1)  # gauges of the database are at most a second old
+    # Gauges of the database are at most a second old.
+    until(lambda: orchestrator.metrics()['s3o_quota_bytes_used{backend="disk1"}'] == 300)
     m = orchestrator.metrics()
     assert m['s3o_requests_total{method="PUT",status_code="200"}'] == 4
     assert m['s3o_cleanup_queue_enqueued_total{reason="overwrite_displaced"}'] == 1
@@ -289,10 +290,9 @@ def test_health_and_metrics(orchestrator):
     assert (displaced["key"], displaced["new_backend"], displaced["displaced_copies"]) == (
         "m0", "disk1", 1)
     assert m['s3o_backend_requests_total{operation="PutObject",backend="disk1",status="success"}'] == 4
-    assert m['s3o_quota_bytes_used{backend="disk1"}'] == 300
     assert m['s3o_inflight_requests{method="PUT"}'] == 0
+    until(lambda: orchestrator.metrics(orchestrator.worker_port)["s3o_cleanup_queue_depth"] == 0)
     worker = orchestrator.metrics(orchestrator.worker_port)
-    assert worker["s3o_cleanup_queue_depth"] == 0
     assert worker['s3o_quota_bytes_used{backend="disk1"}'] == 300
     assert worker['s3o_objects_count{backend="disk1"}'] == 3
     assert 's3o_worker_ticks_total{service="cleanup_queue",result="success"}' in worker

@@ -34,7 +34,7 @@ def test_large_bodies_wait_in_unnamed_files(launch, directories, workdir, monkey
 
     def begin(key, size):
         url = o.s3().generate_presigned_url("put_object", Params={"Bucket": "photos", "Key": key})
-        s = socket.create_connection(("127.0.0.1", o.port))
+        s = socket.create_connection(("127.0.0.1", o.port), timeout=60)
         s.sendall((f"PUT {url[len(o.endpoint):]} HTTP/1.1\r\nHost: 127.0.0.1:{o.port}\r\n"
                    f"Content-Length: {size}\r\n\r\n").encode())
         return s
@@ -51,8 +51,10 @@ def test_large_bodies_wait_in_unnamed_files(launch, directories, workdir, monkey
     until(lambda: not spilled(o, folder), 10, "it is gone")
     with begin("small", MIB // 2) as s:
         s.sendall(large[:MIB // 2 - 10])
-        until(lambda: any(c["requests"] for c in o.status()["proxyd"]["children"]))
+        until(lambda: o.requests_in_progress() == 1)
         assert not spilled(o, folder)
+        s.sendall(large[MIB // 2 - 10:MIB // 2])
+        assert s.recv(1000).startswith(b"HTTP/1.1 200 ")
     with begin("killed", len(large)) as s:
         s.sendall(large[:-10])
         until(lambda: spilled(o, folder), 20)

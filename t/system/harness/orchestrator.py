@@ -173,7 +173,7 @@ class Orchestrator:
             for p in ("proxyd", "workerd"))
 
     def check_logs(self):
-        for program in ("proxyd", "workerd"):
+        for program in sorted(name[:-4] for name in os.listdir(self.dir) if name.endswith(".log")):
             text = self.log_text(program)
             for mark in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer",
                          "Assertion `"):
@@ -183,8 +183,9 @@ class Orchestrator:
 
     def s3(self, bucket="photos", **options):
         key, secret = BUCKETS[bucket]
-        settings = {"signature_version": "s3v4", "s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1},
-                    "connect_timeout": 5, "read_timeout": 60, "max_pool_connections": 100}
+        # Without repeats: what fails is to be seen.
+        settings = {"signature_version": "s3v4", "s3": {"addressing_style": "path"},
+                    "retries": {"max_attempts": 0}, "connect_timeout": 5, "read_timeout": 60, "max_pool_connections": 100}
         settings.update(options)
         # A session of its own: the default one is not for several threads.
         return boto3.session.Session().client(
@@ -196,6 +197,10 @@ class Orchestrator:
         return subprocess.run([f"{BUILD}/adminctl", "-config", self.config_file, *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=check, env={**os.environ, **SANITIZERS})
+
+    def requests_in_progress(self):
+        """Without the one that asks: the control socket is served by the children, too."""
+        return sum(c["requests"] for c in self.status()["proxyd"]["children"]) - 1
 
     def status(self):
         return json.loads(self.adminctl("status", "--json").stdout)

@@ -21,10 +21,9 @@ def _bindir():
 
 
 class Postgres:
-    """fsync is on only where a test is about crashes of the machine; killing
-    processes loses nothing without it."""
+    """Without fsync: killing processes loses nothing, only a crash of the machine would."""
 
-    def __init__(self, fsync=False):
+    def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir="/tmp")
         self.bin = _bindir()
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -40,7 +39,7 @@ class Postgres:
 listen_addresses = ''
 unix_socket_directories = '{self.dir}'
 max_connections = 200
-fsync = {'on' if fsync else 'off'}
+fsync = off
 shared_buffers = 128MB
 log_min_messages = warning
 """)

@@ -219,12 +219,16 @@ static void drain(void *arg)
 	}
 }
 
-void conn_suspect(struct conn *c)
+static bool is_silent(const struct conn *c)
 {
-	if (!c->first || c->broken)
-		return;
 	int64_t since = c->heard > c->first->sent ? c->heard : c->first->sent;
-	if (clock_mono() - since >= c->db->timeout_us / 10 * SILENCE_TENTHS)
+	return clock_mono() - since >= c->db->timeout_us / 10 * SILENCE_TENTHS;
+}
+
+void conn_timed_out(struct conn *c, const struct statement *s)
+{
+	bool may_write = s->query != DB_PROBE && !db_query(s->query)->read_only;
+	if (c->first && !c->broken && (may_write || is_silent(c)))
 		give_up(c);
 }
 

@@ -273,7 +273,7 @@ static bool await(struct conn *c, struct statement *s, int64_t deadline, enum er
 		*r = woken == -ECANCELED ? ERR_CANCELED : ERR_TIMEOUT;
 		if (*r == ERR_TIMEOUT) {
 			db_failed(c->db, "no answer in time");
-			conn_suspect(c);
+			conn_timed_out(c, s);
 		}
 		return false;
 	}

@@ -107,9 +107,12 @@ void conn_run(void *arg);
 struct statement *conn_send(struct conn *c, int query, const char *const *values);
 void statement_free(struct statement *s);
 
-/* A statement was not answered in time. If nothing at all has come for that long,
- * the connection is given up: the server's own time-out is shorter. */
-void conn_suspect(struct conn *c);
+/* A statement was not answered in time. One that may write is waiting behind others,
+ * or its answer would have come: the server's own time-out is shorter. It must not
+ * be executed when its caller has been told that the outcome is unknown and others
+ * have written, so the connection is given up. For one that only reads, that is done
+ * if nothing at all has come for that long. */
+void conn_timed_out(struct conn *c, const struct statement *s);
 
 /* --- db.c ------------------------------------------------------------------ */
 

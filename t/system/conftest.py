@@ -58,7 +58,7 @@ def swift(s3_state):
 
 @pytest.fixture
 def workdir():
-    """A folder on disk, removed when the test has passed."""
+    """A folder on disk, removed at the end of the test."""
     path = tempfile.mkdtemp(prefix="s3o-test-", dir=os.environ.get("S3O_TEST_DIR", "/tmp"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -93,7 +93,9 @@ def launch(postgres, workdir, directories, request):
             o.kill_everything()
             continue
         try:
-            if o.checked and o.proxyd and o.workerd:
+            if o.checked:
+                if not o.workerd:
+                    o.start_workerd()
                 o.wait_clean()
                 o.check()
             o.stop()

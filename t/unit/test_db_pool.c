@@ -283,6 +283,36 @@ START_TEST(test_server_timeout)
 }
 END_TEST
 
+/* Statements of others ahead of it each used up their time: what nobody waits for any
+ * more must not be executed when its turn comes. */
+static void late_write(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 1, 500 * CLOCK_MS);
+	PGconn *blocker = PQconnectdb(conninfo);
+	struct call ahead[] = {{.d = d}, {.d = d}};
+	PQclear(PQexec(blocker, "INSERT INTO job_health (name) VALUES ('blocked')"));
+	PQclear(PQexec(blocker, "BEGIN"));
+	PQclear(PQexec(blocker, "SELECT FROM job_health WHERE name = 'blocked' FOR UPDATE"));
+	for (int i = 0; i < 2; i++)
+		task_spawn("call", run_call, &ahead[i]);
+	task_yield();
+	ck_assert_int_eq(record_job(d, "late"), ERR_DB_UNCERTAIN);
+	pg_until(ahead[0].done && ahead[1].done);
+	/* The server has come to the end of what it had been sent. */
+	pg_until(pg_number(conninfo, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0);
+	pg_until(record_job(d, "next") == ERR_OK);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM job_health WHERE name = 'late'"),
+	                 0);
+	PQfinish(blocker);
+	db_free(&d);
+}
+
+START_TEST(test_late_write)
+{
+	pg_in_task(late_write, pg_database("late_write"));
+}
+END_TEST
+
 /* A server that says nothing at all. */
 static void silent_server(const char *conninfo)
 {
@@ -493,6 +523,7 @@ int main(void)
 	tcase_add_test(t, test_large);
 	tcase_add_test(t, test_cancelled);
 	tcase_add_test(t, test_server_timeout);
+	tcase_add_test(t, test_late_write);
 	tcase_add_test(t, test_silent_server);
 	tcase_add_test(t, test_terminated);
 	tcase_add_test(t, test_server_gone);

@@ -23,7 +23,7 @@ static ssize_t guard_read(struct body *b, void *buf, size_t n, int64_t idle_us, 
 	struct guard *g = of(b);
 
 	if (is_gone(g)) {
-		err_set(e, ERR_CONFLICT, "the intent is gone");
+		err_set(e, ERR_CONFLICT, "the intent is gone, or could not be renewed");
 		return -1;
 	}
 	return body_read(g->inner, buf, n, idle_us, e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A body that ends with ERR_CONFLICT when the reaper has taken the intent of the
- * write that sends it, for instance because the database was away for long: its
- * space is not reserved any more, so no more bytes may flow.
+ * write that sends it, or may be about to because the database has been away for
+ * long: no more bytes may flow, because nobody would look for them again.
  */
 #ifndef OBJECT_GUARD_H
 #define OBJECT_GUARD_H

@@ -27,6 +27,7 @@ void live_add(struct store *s, const char *intent)
 	}
 	struct live_intent *i = &s->live[s->n_live++];
 	memcpy(i->id, intent, STORE_INTENT_SIZE);
+	i->renewed = rt_now();
 	i->gone = false;
 }
 
@@ -49,7 +50,7 @@ void live_remove(struct store *s, const char *intent)
 bool store_intent_is_gone(const struct store *s, const struct store_intent *i)
 {
 	const struct live_intent *live = live_find(s, i->id);
-	return live && live->gone;
+	return live && (live->gone || rt_now() - live->renewed > s->intent_life);
 }
 
 /* May have been removed while the renewal was under way. */
@@ -71,6 +72,7 @@ static void renew_live(struct store *s)
 	struct args a = {0};
 	struct db_result *res = NULL;
 	struct error e;
+	int64_t sent = rt_now();
 	for (size_t i = 0; i < s->n_live; i++)
 		buf_printf(&ids, "%c%s", i == 0 ? '{' : ',', s->live[i].id);
 	buf_add_char(&ids, '}');
@@ -78,6 +80,9 @@ static void renew_live(struct store *s)
 	enum err r = db_exec(s->db, Q_RENEW, a.p, &res, &e);
 	if (r != ERR_OK && r != ERR_CANCELED)
 		log_warn("store", "intents not renewed", LOG_STR("error", e.text));
+	for (size_t i = 0; r == ERR_OK && i < s->n_live; i++)
+		if (s->live[i].renewed < sent)
+			s->live[i].renewed = sent;
 	for (int i = 0; r == ERR_OK && i < db_rows(res); i++)
 		live_mark_gone(s, db_str(res, i, RENEW_GONE));
 	db_result_free(&res);
@@ -105,6 +110,7 @@ struct store *store_new(struct db *db, const struct config *c, const char *insta
 	s->db = db;
 	s->instance = strdup(instance);
 	s->renew_interval = renew_interval(c);
+	s->intent_life = c->write_path.min_age / 4 * 3;
 	s->landing_time = c->server.backend_timeout;
 	s->hint_arena = arena_new();
 	if (wait_group_spawn(&s->tasks, "store-renew", run_renewer, s, &s->renewer) < 0)

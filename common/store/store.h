@@ -63,8 +63,9 @@ struct store_intent {
 enum err store_reserve(struct store *s, struct str bucket, struct str key, struct store_intent *i,
                        struct error *e);
 
-/* Has a renewal found that the intent is not there any more? Only while it is
- * renewed; then its space is not reserved any more, and a commit would fail. */
+/* Has a renewal found that the intent is not there any more, or has none succeeded
+ * for so long that the reaper may come before the bytes that are sent now? Only
+ * while it is renewed; then its space need not be reserved any more. */
 bool store_intent_is_gone(const struct store *s, const struct store_intent *i);
 
 /* The bytes must not stay: the intent becomes a row of the clean-up queue with

@@ -48,7 +48,8 @@ void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size
 
 struct live_intent {
 	char id[STORE_INTENT_SIZE];
-	bool gone; /* the reaper had it */
+	int64_t renewed; /* the last time that is certain; monotonic */
+	bool gone;       /* the reaper had it */
 };
 
 struct store {
@@ -59,6 +60,7 @@ struct store {
 	bool closing;
 
 	int64_t renew_interval;
+	int64_t intent_life;      /* after which the reaper may come for one that is not renewed */
 	int64_t landing_time;     /* after which nothing more of an ended write arrives */
 	struct live_intent *live; /* to be renewed */
 	size_t n_live, cap_live;

@@ -311,6 +311,8 @@ static enum err run(struct http_client *c, struct attempt *t, struct str head, s
 			return ERR_OK;
 		fresh = may_repeat(t, rc);
 		t->cc->unusable = true;
+		if (t->body_touched) /* or the whole of it may arrive when it has been given up */
+			stream_drop_unsent(http_conn_stream(t->cc->conn));
 		http_client_put(&t->cc);
 		if (!fresh)
 			return rc == ERR_NOT_FOUND

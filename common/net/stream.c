@@ -271,6 +271,14 @@ void stream_shutdown_write(struct stream *s)
 	shutdown(stream_fd(s), SHUT_WR);
 }
 
+void stream_drop_unsent(struct stream *s)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	s->ssl_broken = true;
+	setsockopt(stream_fd(s), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 void stream_finish_write(struct stream *s)
 {
 	if (s->ssl)

@@ -54,6 +54,9 @@ int stream_write_more(struct stream *s, const void *p, size_t n, int64_t idle_us
 /* Ends the sending direction at once; a writer that waits gets -EPIPE, and a TLS
  * peer is not told that this was meant. */
 void stream_shutdown_write(struct stream *s);
+/* Closing will reset the connection and drop what has not left yet: else the kernel
+ * goes on sending it, for as long as the peer takes to read it. */
+void stream_drop_unsent(struct stream *s);
 /* Ends the sending direction after a complete message, with TLS by a close_notify.
  * Does not wait. */
 void stream_finish_write(struct stream *s);

@@ -135,6 +135,9 @@ static enum err send_bytes(struct engine *g, struct arena *a, struct engine_put 
 static enum err fill_etag(struct arena *a, struct engine_put *p, const struct backend_put *put,
                           struct error *e)
 {
+	if (p->object.etag.n && put->etag_md5[0] && !str_eq(p->object.etag, str_of(put->etag_md5)))
+		return err_set(e, ERR_PROTOCOL, "it has stored bytes with MD5 %s instead of %.*s",
+		               put->etag_md5, STR_FMT(p->object.etag));
 	if (p->object.etag.n)
 		return ERR_OK;
 	char *hex = arena_alloc(a, 2 * MD5_SIZE + 1);

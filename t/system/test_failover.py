@@ -1,4 +1,6 @@
 """Backends that fail: writes go on elsewhere, reads go on with another copy."""
+import base64
+import hashlib
 import os
 import shutil
 import threading
@@ -159,6 +161,45 @@ def test_a_write_whose_intent_was_reaped_ends(launch):
     writer.join(30)
     assert outcome == [503] and slow.received < 48 * MIB
     o.start_workerd()
+
+
+def test_a_write_without_the_database_ends_before_it_is_reaped(own_postgres, launch):
+    """Bytes that come after the reaper's deletion would lie there for ever."""
+    slow = SlowS3("slow", rate=4 * MIB)
+    o = launch([slow], {"write_path": {"pending_pattern": {"min_age": "5s"}},
+                        "server": {"backend_timeout": "5s"}}, postgres=own_postgres)
+    outcome = []
+
+    def put():
+        with pytest.raises(ClientError) as caught:
+            o.s3().put_object(Bucket="photos", Key="k", Body=b"x" * 64 * MIB)
+        outcome.append(caught.value.response["ResponseMetadata"]["HTTPStatusCode"])
+
+    writer = threading.Thread(target=put)
+    writer.start()
+    until(lambda: slow.received > 2 * MIB, what="bytes flow")
+    own_postgres.stop()
+    writer.join(60)
+    assert outcome == [503] and slow.received < 48 * MIB
+    own_postgres.start()
+
+
+class Damaging(MemoryS3):
+    """It answers with the MD5 of what it has stored, which is not what it was sent."""
+
+    def put(self, path, length, read):
+        self.stored[path] = b"!" + read(length)[1:]
+        return 200, b"", {"ETag": f'"{hashlib.md5(self.stored[path]).hexdigest()}"'}
+
+
+def test_bytes_that_are_damaged_on_their_way(launch, directories):
+    """The client says what it sends, the backend what it has got: then they are compared."""
+    o = launch([Damaging("bad"), *directories(1)])
+    body = b"body"
+    o.s3().put_object(Bucket="photos", Key="k", Body=body,
+                      ContentMD5=base64.b64encode(hashlib.md5(body).digest()).decode())
+    assert o.s3().get_object(Bucket="photos", Key="k")["Body"].read() == body
+    assert o.backends[1].count() == 1
 
 
 @pytest.mark.parametrize("fault,undo", [("crash", "revive"), ("pause", "resume")])

@@ -14,8 +14,10 @@ class MemoryS3:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self, status, body=b""):
+            def answer(self, status, body=b"", fields={}):
                 self.send_response(status)
+                for name, value in fields.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Type", "application/xml")
                 self.send_header("Content-Length", "0" if status == 204 else str(len(body)))
                 self.end_headers()
@@ -37,7 +39,7 @@ class MemoryS3:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    # --- what it answers: status and body ---
+    # --- what it answers: status, body, and header fields if any ---
 
     def put(self, path, length, read):
         self.stored[path] = read(length)

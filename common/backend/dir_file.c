@@ -392,6 +392,16 @@ static enum err remove_parents(struct dir_remove *r)
 	               : dir_error(&r->job.error, "sync", ".");
 }
 
+/* Who removed it may have been killed before that was durable. */
+static enum err confirm_absence(struct dir_remove *r)
+{
+	enum err absent = dir_absent(r->job.root, &r->job.error);
+
+	if (absent == ERR_NOT_FOUND && remove_parents(r) != ERR_OK)
+		return r->job.error.code;
+	return absent;
+}
+
 void dir_remove(void *remove)
 {
 	struct dir_remove *r = remove;
@@ -399,7 +409,7 @@ void dir_remove(void *remove)
 	if (unlinkat(r->job.root->objects, r->path, 0) == 0)
 		r->job.result = remove_parents(r);
 	else if (errno == ENOENT)
-		r->job.result = dir_absent(r->job.root, &r->job.error);
+		r->job.result = confirm_absence(r);
 	else
 		r->job.result = dir_error(&r->job.error, "remove", r->path);
 }

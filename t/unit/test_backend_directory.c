@@ -599,6 +599,25 @@ START_TEST(names_of_others_are_made_to_last)
 }
 END_TEST
 
+/* Whoever removed it may have been killed before that was durable. */
+static void absent(void)
+{
+	open_folder();
+	EXPECT_ERR(put_bytes("a/b/1", STR("x")), ERR_OK);
+	syncs.n = 0;
+	syncs.recorded = true;
+	EXPECT_ERR(remove_key("a/b/2"), ERR_NOT_FOUND);
+	EXPECT_ERR(remove_key("c/d"), ERR_NOT_FOUND);
+	syncs.recorded = false;
+	ck_assert_int_eq(count_syncs("/objects/a/b"), 1);
+	ck_assert_int_eq(count_syncs("/objects"), 1);
+}
+START_TEST(absence_is_made_to_last)
+{
+	in_task(absent);
+}
+END_TEST
+
 /* What appears after its writer has gone is taken away, and keeps nobody waiting. */
 static void stuck(void)
 {
@@ -810,6 +829,7 @@ int main(void)
 	tcase_add_test(t, file_size_limit);
 	tcase_add_test(t, full_disk);
 	tcase_add_test(t, names_of_others_are_made_to_last);
+	tcase_add_test(t, absence_is_made_to_last);
 	tcase_add_test(t, a_write_that_is_given_up);
 	tcase_add_test(t, own_limits_say_nothing_about_the_backend);
 	tcase_add_test(t, removed_backend_is_not_an_empty_one);

@@ -265,8 +265,9 @@ static const struct setting pending_settings[] = {
 	{C("reaper_tick", DURATION, write_path.reaper_tick), ACTIVE, .fallback = "1m", POSITIVE,
          .prose = "How often writes that never ended are looked for."},
 	{C("min_age", DURATION, write_path.min_age), ACTIVE, .fallback = "5m", POSITIVE,
-         .prose = "Age from which a write may be taken for abandoned. It should exceed the slowest "
-                  "PUT."},
+         .prose = "A write is taken for abandoned when its process has not renewed it for so long. "
+                  "One that cannot be renewed for three quarters of that, because the database is "
+                  "away, ends by itself."},
 	{C("batch_size", INT, write_path.batch_size), ACTIVE, .fallback = "50",
          .zero = ZERO_LENIENT, .prose = "Abandoned writes removed per round."},
 	{0}};

@@ -56,11 +56,11 @@ static void count(int status)
 
 static void not_stored(const struct pass *p, const struct store_cleanup *row, const struct error *e)
 {
-	if (e->code == ERR_UNAVAILABLE || e->code == ERR_CANCELED)
+	if (e->code == ERR_CANCELED)
 		return;
-	log_error(COMPONENT, "outcome of a clean-up not stored",
-	          LOG_STR("request_id", p->request_id), LOG_INT("cleanup_id", row->id),
-	          LOG_STR("error", e->text));
+	log_warn(COMPONENT, "outcome of a clean-up not stored",
+	         LOG_STR("request_id", p->request_id), LOG_INT("cleanup_id", row->id),
+	         LOG_STR("error", e->text));
 }
 
 /* --- one row ------------------------------------------------------------- */

@@ -88,6 +88,32 @@ static void claims(const char *conninfo)
 }
 TEST(claims)
 
+/* Rows that another is about to claim are locked: passed over, not waited for. */
+static void claims_at_once(const char *conninfo)
+{
+	struct sf f;
+	struct store_cleanup *rows;
+	sf_open(&f, conninfo, "one");
+	fill_queue(&f, 10);
+	PGconn *other = PQconnectdb(conninfo);
+	PGresult *r = PQexec(other, "BEGIN; SELECT id FROM cleanup_queue "
+	                            "ORDER BY next_retry, id LIMIT 1 FOR UPDATE");
+	ck_assert_int_eq(PQntuples(r), 1);
+	int64_t locked = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+	PQclear(r);
+	ck_assert_uint_eq(claim(&f, 4, 60 * CLOCK_SEC, &rows), 4);
+	for (int k = 0; k < 4; k++)
+		ck_assert_int_ne(rows[k].id, locked);
+	ck_assert_uint_eq(claim(&f, 10, 60 * CLOCK_SEC, &rows), 5);
+	for (int k = 0; k < 5; k++)
+		ck_assert_int_ne(rows[k].id, locked);
+	PQfinish(other);
+	pg_until(claim(&f, 10, 60 * CLOCK_SEC, &rows) == 1);
+	ck_assert_int_eq(rows[0].id, locked);
+	sf_close(&f);
+}
+TEST(claims_at_once)
+
 /* 1, 2, 4 ... 256 minutes, then the dead letter queue. */
 static void failures(const char *conninfo)
 {
@@ -432,6 +458,7 @@ int main(void)
 	pg_start();
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_claims);
+	tcase_add_test(t, test_claims_at_once);
 	tcase_add_test(t, test_failures);
 	tcase_add_test(t, test_longest_wait);
 	tcase_add_test(t, test_reaper);

@@ -366,9 +366,9 @@ static void hang(void)
 	FAULT("pause %s", server->port);
 	EXPECT_ERR(put_bytes("k2", STR("x")), ERR_TIMEOUT);
 	EXPECT_ERR(remove_key("k"), ERR_TIMEOUT);
-	int64_t start = clock_mono();
+	uint64_t turns = rt_turns();
 	EXPECT_ERR(put_bytes("k2", STR("x")), ERR_UNAVAILABLE);
-	ck_assert_int_lt(clock_mono() - start, CLOCK_SEC / 4);
+	ck_assert_uint_eq(rt_turns(), turns); /* at once */
 	FAULT("resume %s", server->port);
 	while (!breaker_is_eligible(&fx.breaker))
 		task_sleep(10 * CLOCK_MS);
@@ -379,9 +379,10 @@ static void hang(void)
 START_TEST(paused_server)
 {
 	use(_i);
-	fx.config.server.backend_timeout = CLOCK_SEC / 2;
+	/* time enough for what is meant to work, also on a busy machine */
+	fx.config.server.backend_timeout = 2 * CLOCK_SEC;
 	fx.config.backend_circuit_breaker = (struct config_breaker){
-		.enabled = true, .failure_threshold = 2, .open_timeout = CLOCK_SEC};
+		.enabled = true, .failure_threshold = 2, .open_timeout = 2 * CLOCK_SEC};
 	in_task(hang);
 }
 END_TEST

@@ -217,8 +217,8 @@ static void every_rhythm(void)
 
 static void overdue(void)
 {
-	in_port_t idle = open_door((struct door_options){.idle_us = 50 * CLOCK_MS});
-	in_port_t heads = open_door((struct door_options){.header_us = 50 * CLOCK_MS});
+	in_port_t idle = open_door((struct door_options){.idle_us = CLOCK_SEC / 2});
+	in_port_t heads = open_door((struct door_options){.header_us = CLOCK_SEC / 2});
 	int64_t begin = clock_mono();
 
 	dial(0, idle); /* silent */
@@ -230,12 +230,13 @@ static void overdue(void)
 	expect_get(3);
 	expect_closed(0);
 	expect_closed(1);
-	for (int i = 0; i < 8 && !stream_is_stale(clients[2]); i++) {
+	while (!stream_is_stale(clients[2])) {
+		ck_assert_int_lt(clock_mono() - begin, TEST_PATIENCE);
 		say(2, "T"); /* byte by byte makes it no younger */
 		task_sleep(10 * CLOCK_MS);
 	}
 	expect_closed(2);
-	ck_assert_int_ge(clock_mono() - begin, 50 * CLOCK_MS);
+	ck_assert_int_ge(clock_mono() - begin, CLOCK_SEC / 2);
 	expect_open(3);
 	expect_get(3);
 }
@@ -302,7 +303,7 @@ static void no_descriptors(void)
 
 static void leaves_with_patience(void)
 {
-	static const int64_t us[2] = {100 * CLOCK_MS, CLOCK_NEVER};
+	static const int64_t us[2] = {CLOCK_SEC, CLOCK_NEVER};
 	in_port_t port = open_door((struct door_options){0});
 
 	for (int i = 0; i < 4; i++)

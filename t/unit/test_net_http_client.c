@@ -392,6 +392,47 @@ static void answer_before_end(void)
 	server_stop(&srv);
 }
 
+/* Reads only when it is told to, and then to the end. */
+static bool serve_stalled(struct server *srv, struct http_conn *c, const struct http_head *h)
+{
+	char waste[4096];
+	ssize_t n;
+
+	(void)h;
+	while (!srv->go)
+		notify_wait(&srv->changed, CLOCK_NEVER);
+	while ((n = stream_read(http_conn_stream(c), waste, sizeof waste,
+	                        clock_deadline(TEST_PATIENCE))) > 0)
+		srv->received += (size_t)n;
+	srv->intact = n == 0;
+	return false;
+}
+
+/* Nothing that the kernel still holds of a request that was given up may arrive. */
+static void given_up_upload(void)
+{
+	const size_t n = 200000; /* fits into the buffers of both ends */
+	char *p = calloc(1, n);
+	struct server srv;
+	struct http_exchange x = request("PUT");
+	struct http_client *c;
+
+	server_start(&srv, serve_stalled);
+	c = client_default(&srv);
+	x.send = body_of_memory(p, n);
+	x.response_us = 100 * CLOCK_MS;
+	fetch_fails(c, &x, ERR_TIMEOUT);
+	ck_assert(x.sent_any);
+	srv.go = true;
+	notify_all(&srv.changed);
+	wait_closed(&srv);
+	ck_assert(!srv.intact && srv.received < n);
+	body_close(&x.send);
+	http_client_free(&c);
+	server_stop(&srv);
+	free(p);
+}
+
 /* --- abandoned answers ---------------------------------------------------------- */
 
 static bool serve_zeros(struct server *srv, struct http_conn *c, const struct http_head *h)
@@ -432,9 +473,9 @@ static void abandoned_answers(void)
 }
 
 static void (*const in_tasks[])(void) = {
-	request_head,   invalid_requests, uploads,           expect_continue,
-	expect_ignored, early_answers,    early_success,     answer_times_out,
-	bad_answers,    failing_bodies,   answer_before_end, abandoned_answers,
+	request_head,      invalid_requests,  uploads,          expect_continue, expect_ignored,
+	early_answers,     early_success,     answer_times_out, bad_answers,     failing_bodies,
+	answer_before_end, abandoned_answers, given_up_upload,
 };
 
 START_TEST(test_in_task)

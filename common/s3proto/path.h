@@ -17,12 +17,13 @@ enum path_result {
 	PATH_BAD_ESCAPE,   /* InvalidURI: a '%' without two hex digits */
 	PATH_BAD_TEXT,     /* InvalidRequest: not UTF-8, or a NUL; no catalogue could hold it */
 	PATH_KEY_TOO_LONG, /* KeyTooLongError */
+	PATH_BAD_VERSION,  /* InvalidArgument: copy source with an empty ?versionId= */
 };
 
 struct path {
 	struct str bucket;
 	struct str key;     /* empty: the bucket itself */
-	struct str version; /* copy source only: value of ?versionId, not decoded */
+	struct str version; /* copy source only: decoded value of ?versionId; empty: none */
 };
 
 /* raw is the path of a request target, beginning with '/'. It is decoded once
@@ -30,8 +31,8 @@ struct path {
  * may contain "//", ".", "..". */
 enum path_result path_split(struct arena *a, struct str raw, struct path *out);
 
-/* The value of x-amz-copy-source: "[/]bucket/key[?versionId=...]". Without a key
- * it is PATH_NO_BUCKET. */
+/* The value of x-amz-copy-source: "[/]bucket/key[?versionId=...]". Both sides of
+ * the '?' are decoded once; '+' is itself. Without a key it is PATH_NO_BUCKET. */
 enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out);
 
 #endif

@@ -14,6 +14,8 @@
 /* X(name, code, status, default message) */
 #define S3_ERRORS(X)                                                                               \
 	X(ACCESS_DENIED, "AccessDenied", 403, "Access denied")                                     \
+	X(ACCESS_FORBIDDEN, "AccessForbidden", 403,                                                \
+	  "CORSResponse: This CORS request is not allowed.")                                       \
 	X(AUTH_HEADER_MALFORMED, "AuthorizationHeaderMalformed", 400,                              \
 	  "The authorization header that you provided is not valid.")                              \
 	X(AUTH_QUERY_PARAMETERS, "AuthorizationQueryParametersError", 400,                         \
@@ -50,6 +52,27 @@
 	X(ENTITY_TOO_SMALL, "EntityTooSmall", 400,                                                 \
 	  "Your proposed upload is smaller than the minimum allowed object size.")                 \
 	X(ENTITY_TOO_LARGE, "EntityTooLarge", 413, "Object size exceeds the maximum allowed size") \
+	X(FORM_TOO_LARGE, "EntityTooLarge", 400,                                                   \
+	  "Your proposed upload exceeds the maximum allowed size")                                 \
+	X(TOO_MANY_BUCKETS, "TooManyBuckets", 400,                                                 \
+	  "You have attempted to create more buckets than allowed.")                               \
+	X(INVALID_LOCATION, "InvalidLocationConstraint", 400,                                      \
+	  "The specified location constraint is not valid.")                                       \
+	X(ILLEGAL_LOCATION, "IllegalLocationConstraintException", 400,                             \
+	  "The location constraint is incompatible with the region of this endpoint.")             \
+	X(ILLEGAL_VERSIONING, "IllegalVersioningConfigurationException", 400,                      \
+	  "The versioning configuration specified in the request is not valid.")                   \
+	X(INVALID_TAG, "InvalidTag", 400, "The tag provided was not a valid tag.")                 \
+	X(BAD_REQUEST, "BadRequest", 400, "Bad request")                                           \
+	X(ACL_NOT_SUPPORTED, "AccessControlListNotSupported", 400,                                 \
+	  "The bucket does not allow ACLs")                                                        \
+	X(MALFORMED_ACL, "MalformedACLError", 400,                                                 \
+	  "The ACL that you provided is not well-formed or does not validate.")                    \
+	X(MALFORMED_POST, "MalformedPOSTRequest", 400,                                             \
+	  "The body of your POST request is not well-formed multipart/form-data.")                 \
+	X(INVALID_POLICY_DOCUMENT, "InvalidPolicyDocument", 400,                                   \
+	  "The content of the form does not meet the conditions specified in the policy "          \
+	  "document.")                                                                             \
 	X(KEY_TOO_LONG, "KeyTooLongError", 400, "Your key is too long")                            \
 	X(KEY_REQUIRED, "UserKeyMustBeSpecified", 400, "The object key must be specified.")        \
 	X(MALFORMED_XML, "MalformedXML", 400, "Failed to parse request body")                      \
@@ -63,6 +86,17 @@
 	X(NO_SUCH_KEY, "NoSuchKey", 404, "object not found")                                       \
 	X(NO_SUCH_UPLOAD, "NoSuchUpload", 404, "multipart upload not found")                       \
 	X(NO_SUCH_VERSION, "NoSuchVersion", 404, "The specified version does not exist.")          \
+	X(NO_SUCH_TAG_SET, "NoSuchTagSet", 404, "The TagSet does not exist")                       \
+	X(NO_SUCH_CORS, "NoSuchCORSConfiguration", 404, "The CORS configuration does not exist")   \
+	X(NO_SUCH_LIFECYCLE, "NoSuchLifecycleConfiguration", 404,                                  \
+	  "The lifecycle configuration does not exist")                                            \
+	X(NO_SUCH_POLICY, "NoSuchBucketPolicy", 404, "The bucket policy does not exist")           \
+	X(NO_OWNERSHIP_CONTROLS, "OwnershipControlsNotFoundError", 404,                            \
+	  "The bucket ownership controls were not found")                                          \
+	X(NO_PUBLIC_ACCESS_BLOCK, "NoSuchPublicAccessBlockConfiguration", 404,                     \
+	  "The public access block configuration was not found")                                   \
+	X(NO_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError", 404,                    \
+	  "The server side encryption configuration was not found")                                \
 	X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, "Method not supported")                     \
 	X(BUCKET_NOT_EMPTY, "BucketNotEmpty", 409,                                                 \
 	  "The bucket that you tried to delete is not "                                            \
@@ -71,6 +105,8 @@
 	  "The requested bucket name is not available.")                                           \
 	X(BUCKET_ALREADY_OWNED, "BucketAlreadyOwnedByYou", 409,                                    \
 	  "The bucket that you tried to create already exists, and you own it.")                   \
+	X(INVALID_BUCKET_STATE, "InvalidBucketState", 409,                                         \
+	  "The request is not valid for the current state of the bucket.")                         \
 	X(OPERATION_ABORTED, "OperationAborted", 409,                                              \
 	  "A conflicting conditional operation is currently in progress against this resource. "   \
 	  "Try again.")                                                                            \
@@ -79,6 +115,8 @@
 	X(PRECONDITION_FAILED, "PreconditionFailed", 412,                                          \
 	  "At least one of the pre-conditions you specified did not hold")                         \
 	X(INVALID_RANGE, "InvalidRange", 416, "The requested range is not satisfiable")            \
+	X(INVALID_PART_NUMBER, "InvalidPartNumber", 416,                                           \
+	  "The requested part number is not satisfiable")                                          \
 	X(RATE_LIMITED, "SlowDown", 429, "Rate limit exceeded")                                    \
 	X(USAGE_LIMITED, "SlowDown", 429,                                                          \
 	  "monthly usage limit exceeded for all backends holding this object")                     \

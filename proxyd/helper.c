@@ -66,7 +66,7 @@ static enum err boot(const struct config *c, const char *conninfo, struct helper
 	if (rc == ERR_OK)
 		rc = migrate(conninfo, r, deadline, e);
 	if (rc == ERR_OK)
-		rc = store_sync_backends(conninfo, c, e);
+		rc = store_sync_config(conninfo, c, e);
 	return rc;
 }
 
@@ -82,7 +82,7 @@ static enum err run(enum helper_job job, const struct config *c, struct helper_r
 		rc = boot(c, conninfo, r, deadline, e);
 		break;
 	case HELPER_QUOTA:
-		rc = store_sync_backends(conninfo, c, e);
+		rc = store_sync_config(conninfo, c, e);
 		break;
 	case HELPER_EMBEDDED:
 		rc = start_embedded(c, r, e);

@@ -61,6 +61,10 @@ const char *err_name(enum err code)
 		return "invalid";
 	case ERR_NOT_FOUND:
 		return "not_found";
+	case ERR_NO_BUCKET:
+		return "no_bucket";
+	case ERR_NO_UPLOAD:
+		return "no_upload";
 	case ERR_DENIED:
 		return "denied";
 	case ERR_NO_SPACE:

@@ -15,6 +15,8 @@ enum err {
 	ERR_PROTOCOL,     /* the peer sent something that is not allowed */
 	ERR_INVALID,      /* the request is wrong; repeating it is pointless */
 	ERR_NOT_FOUND,    /* object, row or file does not exist */
+	ERR_NO_BUCKET,    /* the bucket of an object does not exist (any more) */
+	ERR_NO_UPLOAD,    /* the upload of a part does not exist (any more) */
 	ERR_DENIED,       /* credentials or permissions */
 	ERR_NO_SPACE,     /* quota or disk full */
 	ERR_TOO_LARGE,    /* above a configured limit */

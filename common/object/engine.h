@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "object/spool.h"
 #include "store/store.h"
+#include "store/uploads.h"
 
 struct config;
 struct engine;
@@ -37,7 +38,7 @@ struct engine_put {
 	const char *request_id; /* for logs */
 	/* out */
 	const char *backend; /* where it lies */
-	int64_t modified;
+	struct store_written written;
 };
 
 /* Stores a new current version of a key: reserve, send, commit; the next backend
@@ -49,14 +50,28 @@ struct engine_put {
  * anything: repeat), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e);
 
+struct engine_part {
+	const struct store_upload *upload;
+	struct store_part part; /* number, size, checksums; etag and sha256 as in an object */
+	struct spool *spool;    /* sealed; part.size bytes */
+	const char *request_id;
+	/* out */
+	const char *backend;
+	int64_t modified;
+};
+
+/* Stores a part of an upload, in the same way. ERR_NO_UPLOAD: it has been completed or
+ * aborted meanwhile. */
+enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e);
+
 /* True when some backend signs the SHA-256 of what it is sent: then it is best
  * computed while the body comes in. */
 bool engine_wants_sha256(const struct engine *g);
 
 /* --- read ---------------------------------------------------------------- */
 
-/* A body over bytes first..last (inclusive) of a version, or all of it when the
- * version is empty: fails over between copies before and after the first byte,
+/* A body over bytes first..last (inclusive) of a version, whose segments at least those
+ * bytes hold, or nothing when the version is empty: fails over between copies before and after the first byte,
  * goes from segment to segment. Opens the first piece at once, so that an error
  * can still be answered: ERR_NOT_FOUND when every copy is gone (the version may
  * just have been replaced: look it up again), ERR_IO otherwise. *backend gets

@@ -17,12 +17,11 @@ struct read_body {
 	struct engine *engine;
 	struct arena *arena;
 	const struct store_version *version;
-	uint64_t at, end;       /* of the object: next byte, byte after the last */
-	size_t segment;         /* that holds `at` */
-	uint64_t segment_start; /* offset of its first byte in the object */
-	uint64_t tried;         /* bit i: copy i of this segment has failed */
-	struct body *piece;     /* open copy, positioned at `at` */
-	const char *backend;    /* of the piece */
+	uint64_t at, end;    /* of the object: next byte, byte after the last */
+	size_t segment;      /* that holds `at` */
+	uint64_t tried;      /* bit i: copy i of this segment has failed */
+	struct body *piece;  /* open copy, positioned at `at` */
+	const char *backend; /* of the piece */
 };
 
 /* Copies that one segment can have, bounded by the bits of read_body.tried. */
@@ -54,10 +53,10 @@ static int choose_copy(struct read_body *r, const struct store_segment *s, struc
 static enum err open_copy(struct read_body *r, const struct store_segment *s, int copy,
                           struct backend *b, struct error *e)
 {
-	uint64_t first = r->at - r->segment_start;
+	uint64_t first = r->at - s->start;
 	uint64_t last = s->size - 1;
-	if (r->end < r->segment_start + s->size)
-		last = r->end - 1 - r->segment_start;
+	if (r->end < s->start + s->size)
+		last = r->end - 1 - s->start;
 	struct backend_get g = {
 		.key = s->copies[copy].backend_key,
 		.ranged = first != 0 || last != s->size - 1,
@@ -125,7 +124,8 @@ static enum err take_over(struct read_body *r, struct error *e)
 
 static uint64_t segment_end(const struct read_body *r)
 {
-	return r->segment_start + r->version->segments[r->segment].size;
+	const struct store_segment *s = &r->version->segments[r->segment];
+	return s->start + s->size;
 }
 
 /* Makes sure that a piece is open at `at`, which lies before the end. */
@@ -133,7 +133,6 @@ static enum err ensure_piece(struct read_body *r, struct error *e)
 {
 	while (r->at >= segment_end(r)) {
 		body_close(&r->piece);
-		r->segment_start = segment_end(r);
 		r->segment++;
 		r->tried = 0;
 	}
@@ -190,12 +189,15 @@ static const struct body_ops read_ops = {
 	.taken = read_taken,
 };
 
-static uint64_t size_of_segments(const struct store_version *v)
+/* Whether the segments hold these bytes, without a gap. */
+static bool is_covered(const struct store_version *v, uint64_t first, uint64_t last)
 {
-	uint64_t n = 0;
-	for (size_t i = 0; i < v->n_segments; i++)
-		n += v->segments[i].size;
-	return n;
+	if (!v->n_segments || v->segments[0].start > first)
+		return false;
+	uint64_t end = v->segments[0].start;
+	for (size_t i = 0; i < v->n_segments && v->segments[i].start == end; i++)
+		end += v->segments[i].size;
+	return end > last;
 }
 
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
@@ -203,12 +205,12 @@ enum err engine_read(struct engine *g, struct arena *a, const struct store_versi
                      struct error *e)
 {
 	*backend = "";
-	if (size_of_segments(v) != v->o.size)
-		return err_set(e, ERR_IO, "the catalogue's segments are not of the object's size");
 	if (v->o.size == 0) {
 		*out = body_of_memory("", 0);
 		return ERR_OK;
 	}
+	if (!is_covered(v, first, last))
+		return err_set(e, ERR_IO, "the catalogue's segments are not of the object's size");
 	struct read_body *r = MEM_NEW(struct read_body);
 	r->body.ops = &read_ops;
 	r->body.size = last - first + 1;

@@ -1,235 +1,74 @@
 /* SPDX-License-Identifier: MIT
  *
- * Storing an object: reserve, send, commit; the next backend when one fails.
- *
- * What must never happen is that bytes lie on a backend and nobody knows. So
- * the intent is durable before the first byte is sent, and from there every way
- * out of attempt() ends it: committed, abandoned to the clean-up queue, cancelled
- * because nothing was sent, or left to the reaper when the database does not
- * answer. A commit whose outcome is unknown is settled before the client hears of
- * it: otherwise it could still happen after the client's next write.
+ * Storing an object or a part whose body lies in a spool: one segment each, and the
+ * commit that makes it visible.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/digest.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "object/engine_private.h"
-#include "object/guard.h"
-#include "object/key.h"
+#include "base/codec.h"
+#include "object/segment.h"
 #include "observe/metrics.h"
-#include "rt/task.h"
 
-/* Version of the format of x-amz-meta-s3o-*. */
-#define SELF_FORMAT "1"
-
-/* The digest of a whole spool, in one offloaded pass when it is large. */
-struct spool_digest {
-	const void *p;
-	size_t n;
-	enum digest_kind kind;
-	uint8_t out[DIGEST_MAX];
-};
-
-static void digest_memory(void *arg)
+static struct segment_write write_of_spool(struct spool *spool, uint64_t size,
+                                           const struct store_object *o, const char *request_id)
 {
-	struct spool_digest *d = arg;
-	struct digest *run = digest_new(d->kind);
-	digest_update(run, d->p, d->n);
-	digest_final(run, d->out);
-	digest_free(&run);
-}
-
-static enum err digest_file(struct spool *s, struct spool_digest *d, struct error *e)
-{
-	enum err r = ERR_OK;
-	size_t block = 128 * 1024;
-	char *buf = mem_alloc(block);
-	struct body *b = spool_body(s);
-	struct digest *run = digest_new(d->kind);
-	ssize_t n;
-	while ((n = body_read(b, buf, block, CLOCK_NEVER, e)) > 0) {
-		digest_update(run, buf, (size_t)n);
-		task_yield();
-	}
-	if (n < 0)
-		r = e->code;
-	digest_final(run, d->out);
-	digest_free(&run);
-	body_close(&b);
-	free(buf);
-	return r;
-}
-
-static enum err digest_spool(struct spool *s, enum digest_kind kind, char *hex, struct error *e)
-{
-	struct spool_digest d = {.kind = kind, .n = spool_size(s)};
-	enum err r = ERR_OK;
-	if (!spool_in_memory(s, &d.p))
-		r = digest_file(s, &d, e);
-	else if (d.n <= 64 * 1024) /* 0.1 ms, less than two thread switches under load */
-		digest_memory(&d);
-	else if (task_offload(digest_memory, &d) < 0)
-		r = err_set(e, ERR_IO, "no thread for hashing");
-	if (r == ERR_OK)
-		hex_encode(d.out, digest_size(kind), hex);
-	return r;
-}
-
-/* What a segment says about itself, so that a catalogue can be rebuilt from the
- * backends alone. */
-static void describe(struct arena *a, const struct store_object *o, struct backend_put *put)
-{
-	struct str_pair *m = ARENA_ARRAY(a, struct str_pair, 6);
-	size_t n = 0;
-	m[n++] = (struct str_pair){STR("s3o-format"), STR(SELF_FORMAT)};
-	m[n++] = (struct str_pair){STR("s3o-generation"), str_of(o->generation)};
-	m[n++] = (struct str_pair){STR("s3o-segment"), STR("1")};
-	m[n++] = (struct str_pair){STR("s3o-size"),
-	                           str_of(arena_printf(a, "%llu", (unsigned long long)o->size))};
-	if (o->sha256.n)
-		m[n++] = (struct str_pair){STR("s3o-sha256"), o->sha256};
-	put->metadata = m;
-	put->n_metadata = n;
-	put->content_type = o->content_type;
-}
-
-/* Ends an intent whose bytes must not stay. Not to be left half-done when the
- * client goes away at this moment. */
-static void give_up(struct engine *g, const struct store_intent *i, bool sent_any)
-{
-	task_shield();
-	if (sent_any)
-		store_abandon(g->store, i, "orphan_record_failed", true);
-	else
-		store_cancel(g->store, i);
-	task_unshield();
-}
-
-static enum err send_bytes(struct engine *g, struct arena *a, struct engine_put *p,
-                           struct backend *b, struct store_intent *i, struct backend_put *put,
-                           struct error *e)
-{
-	struct guard guard;
-	if (!p->object.sha256.n && backend_wants_sha256(b)) {
-		char *hex = arena_alloc(a, SHA256_HEX_SIZE);
-		enum err r = digest_spool(p->spool, DIGEST_SHA256, hex, e);
-		if (r != ERR_OK) {
-			put->source_failed = true;
-			return r;
-		}
-		p->object.sha256 = str_of(hex);
-	}
-	put->key = i->backend_key;
-	put->sha256 = p->object.sha256;
-	describe(a, &p->object, put);
-	struct body *bytes = spool_body(p->spool);
-	put->body = guard_init(&guard, bytes, g->store, i);
-	enum err r = backend_put(b, a, put, e);
-	body_close(&bytes);
-	return r;
-}
-
-static enum err fill_etag(struct arena *a, struct engine_put *p, const struct backend_put *put,
-                          struct error *e)
-{
-	if (p->object.etag.n && put->etag_md5[0] && !str_eq(p->object.etag, str_of(put->etag_md5)))
-		return err_set(e, ERR_PROTOCOL, "it has stored bytes with MD5 %s instead of %.*s",
-		               put->etag_md5, STR_FMT(p->object.etag));
-	if (p->object.etag.n)
-		return ERR_OK;
-	char *hex = arena_alloc(a, 2 * MD5_SIZE + 1);
-	if (put->etag_md5[0])
-		memcpy(hex, put->etag_md5, 2 * MD5_SIZE + 1);
-	else if (digest_spool(p->spool, DIGEST_MD5, hex, e) != ERR_OK)
-		return e->code;
-	p->object.etag = str_of(hex);
-	return ERR_OK;
-}
-
-/* One backend. *stop: the result is final, another backend would not help. */
-static enum err attempt(struct engine *g, struct arena *a, struct engine_put *p, struct backend *b,
-                        bool *stop, struct error *e)
-{
-	struct store_intent intent = {
-		.backend = b->name,
-		.backend_key = object_key(a, p->object.bucket, p->object.key, p->object.generation,
-	                                  0, NULL),
-		.size = p->object.size,
+	return (struct segment_write){
+		.bucket = o->bucket,
+		.key = o->key,
+		.generation = o->generation,
+		.number = 1,
+		.content_type = o->content_type,
+		.request_id = request_id,
+		.spool = spool,
+		.send = segment_send_spool,
+		.s = {.size = size},
 	};
-	enum err r = store_reserve(g->store, p->object.bucket, p->object.key, &intent, e);
-	if (r != ERR_OK) {
-		*stop = r != ERR_NO_SPACE && r != ERR_CONFLICT;
-		return r;
-	}
-	metrics_inc(METRIC_INTENTS_ENQUEUED, METRIC_NONE, METRIC_NONE, METRIC_NONE);
-
-	struct backend_put put = {0};
-	r = send_bytes(g, a, p, b, &intent, &put, e);
-	if (r == ERR_OK)
-		r = fill_etag(a, p, &put, e);
-	if (r != ERR_OK) {
-		give_up(g, &intent, put.sent_any);
-		*stop = put.source_failed || r == ERR_CANCELED;
-		return r;
-	}
-
-	/* From here the outcome must be known, whether the client waits or not. */
-	task_shield();
-	r = store_commit(g->store, &p->object, &p->conditions, &intent, 1, &p->modified, e);
-	if (r == ERR_DB_UNCERTAIN)
-		r = store_settle(g->store, &intent, &p->modified, e);
-	else if (r != ERR_OK)
-		store_abandon(g->store, &intent,
-		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
-		              false);
-	task_unshield();
-	*stop = r != ERR_CONFLICT;
-	return r;
 }
 
-static void log_failure(const struct engine_put *p, const struct backend *b, const struct error *e)
+static enum err commit_object(struct engine *g, struct segment_write *w, struct error *e)
 {
-	log_warn("writepath", "write attempt failed", LOG_STR("request_id", p->request_id),
-	         LOG_STR("backend", b->name), LOG_S("bucket", p->object.bucket),
-	         LOG_S("key", p->object.key), LOG_STR("outcome", err_name(e->code)),
-	         LOG_STR("error", e->text));
-}
-
-static void count_failovers(const int *failed, size_t n, const struct backend *success)
-{
-	for (size_t i = 0; i < n; i++)
-		metrics_inc(METRIC_WRITE_FAILOVER, METRIC_WRITE_PUT, failed[i], success->index);
+	struct engine_put *p = w->arg;
+	p->object.etag = w->s.etag;
+	p->object.sha256 = w->s.sha256;
+	return store_commit(g->store, &p->object, &p->conditions, &w->s, 1, &p->written, e);
 }
 
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e)
 {
-	struct placement_candidate *c = ARENA_ARRAY(a, struct placement_candidate, g->backends->n);
-	int *failed = ARENA_ARRAY(a, int, g->backends->n); /* not for want of room */
-	size_t n = engine_candidates(g, p->object.size, c), n_failed = 0;
-	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
-	struct error worst; /* a failure weighs more than a full backend */
-	bool stop = false;
 	ulid_new(p->object.generation);
-	for (size_t i = 0; i < n && !stop; i++) {
-		struct backend *b = g->backends->list[c[i].index];
-		r = attempt(g, a, p, b, &stop, e);
-		if (r == ERR_OK) {
-			count_failovers(failed, n_failed, b);
-			p->backend = b->name;
-			return ERR_OK;
-		}
-		log_failure(p, b, e);
-		if (r != ERR_NO_SPACE) {
-			worst = *e;
-			failed[n_failed++] = b->index;
-		}
-	}
-	if (!stop && n_failed > 0) {
-		*e = worst;
-		r = worst.code;
-	}
+	struct segment_write w =
+		write_of_spool(p->spool, p->object.size, &p->object, p->request_id);
+	w.s.etag = p->object.etag;
+	w.s.sha256 = p->object.sha256;
+	w.metric = METRIC_WRITE_PUT;
+	w.arg = p;
+	w.commit = commit_object;
+	enum err r = segment_write(g, a, &w, e);
+	p->backend = w.backend;
+	return r;
+}
+
+static enum err commit_part(struct engine *g, struct segment_write *w, struct error *e)
+{
+	struct engine_part *p = w->arg;
+	return store_part_commit(g->store, p->upload, &w->s, &p->modified, e);
+}
+
+enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e)
+{
+	char attempt[ULID_SIZE];
+	ulid_new(attempt);
+	struct segment_write w =
+		write_of_spool(p->spool, p->part.size, &p->upload->o, p->request_id);
+	w.part = w.number = w.s.part = p->part.number;
+	w.attempt = attempt; /* a part may be uploaded again */
+	w.s.etag = p->part.etag;
+	w.s.sha256 = p->part.sha256;
+	w.s.checksums = p->part.checksums;
+	w.s.n_checksums = p->part.n_checksums;
+	w.metric = METRIC_WRITE_PART;
+	w.arg = p;
+	w.commit = commit_part;
+	enum err r = segment_write(g, a, &w, e);
+	p->backend = w.backend;
+	p->part.etag = w.s.etag;
 	return r;
 }

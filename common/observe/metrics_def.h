@@ -54,7 +54,11 @@
 	X(OPERATION_COPY, "CopyObject")                                                            \
 	X(OPERATION_DELETE, "DeleteObject")                                                        \
 	X(OPERATION_DELETE_MANY, "DeleteObjects")                                                  \
-	X(OPERATION_LIST, "ListObjects")
+	X(OPERATION_LIST, "ListObjects")                                                           \
+	X(OPERATION_CREATE_UPLOAD, "CreateMultipartUpload")                                        \
+	X(OPERATION_PART, "UploadPart")                                                            \
+	X(OPERATION_COMPLETE, "CompleteMultipartUpload")                                           \
+	X(OPERATION_ABORT, "AbortMultipartUpload")
 
 #define METRIC_BACKEND_OPERATIONS(X)                                                               \
 	X(BACKEND_OP_PUT, "PutObject")                                                             \
@@ -65,7 +69,8 @@
 
 #define METRIC_WRITES(X)                                                                           \
 	X(WRITE_PUT, "PutObject")                                                                  \
-	X(WRITE_COPY, "CopyObject")
+	X(WRITE_COPY, "CopyObject")                                                                \
+	X(WRITE_PART, "UploadPart")
 
 #define METRIC_RESULTS(X)                                                                          \
 	X(RESULT_SUCCESS, "success")                                                               \
@@ -124,6 +129,7 @@
 	X(REASON_BATCH_DELETE_FAILED, "batch_delete_failed")                                       \
 	X(REASON_COMPLETE_PART_CLEANUP, "complete_part_cleanup")                                   \
 	X(REASON_ABORT_PART_CLEANUP, "abort_part_cleanup")                                         \
+	X(REASON_PART_REPLACED, "part_replaced")                                                   \
 	X(REASON_REBALANCE_ORPHAN, "rebalance_orphan")                                             \
 	X(REASON_REBALANCE_STALE_ORPHAN, "rebalance_stale_orphan")                                 \
 	X(REASON_REBALANCE_SOURCE_DELETE, "rebalance_source_delete")                               \

@@ -70,6 +70,24 @@ enum range_result range_parse(const struct str *value, uint64_t size, struct ran
 	return RANGE_PART;
 }
 
+static int64_t clamped(uint64_t v)
+{
+	return v < INT64_MAX ? (int64_t)v : INT64_MAX;
+}
+
+bool range_bounds(const struct str *value, int64_t *first, int64_t *last)
+{
+	struct str a, b;
+	uint64_t x, y = INT64_MAX;
+	if (value == NULL || !split(*value, &a, &b))
+		return false;
+	if (!parse_position(a.n ? a : b, &x) || (a.n && b.n && !parse_position(b, &y)))
+		return false;
+	*first = a.n ? clamped(x) : -clamped(x);
+	*last = clamped(y);
+	return true;
+}
+
 enum range_result range_parse_copy(struct str value, uint64_t size, struct range *out)
 {
 	struct str first, last;

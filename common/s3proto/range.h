@@ -5,6 +5,7 @@
 #ifndef S3PROTO_RANGE_H
 #define S3PROTO_RANGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -23,6 +24,10 @@ struct range {
  * bytes. Other units, several ranges, inverted and malformed ones are ignored,
  * as RFC 9110 14.2 allows. */
 enum range_result range_parse(const struct str *value, uint64_t size, struct range *out);
+
+/* Which bytes a Range field can mean before the size is known: from *first, or the last
+ * -*first when that is negative, to *last at most. False: any. */
+bool range_bounds(const struct str *value, int64_t *first, int64_t *last);
 
 /* x-amz-copy-source-range knows only "bytes=first-last", and last must exist.
  * RANGE_WHOLE means malformed (InvalidArgument) here. */

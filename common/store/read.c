@@ -9,11 +9,19 @@
 #include "s3proto/listing.h"
 
 /* The head columns are the first of both statements. */
-_Static_assert((int)FIND_HEAD_MODIFIED == (int)FIND_COPIES_MODIFIED, "columns differ");
+_Static_assert((int)FIND_HEAD_PARTS == (int)FIND_COPIES_PARTS, "columns differ");
 
-static struct str text(struct arena *a, const struct db_result *r, int row, int col)
+struct str db_dup(struct arena *a, const struct db_result *r, int row, int col)
 {
 	return arena_dup(a, db_str(r, row, col));
+}
+
+void db_pairs(struct arena *a, const struct db_result *r, int row, int col, struct str_pair **out,
+              size_t *n)
+{
+	*n = 0;
+	if (!db_is_null(r, row, col))
+		json_to_pairs(a, db_str(r, row, col), out, n);
 }
 
 static void read_head(struct arena *a, const struct db_result *r, struct store_version *v)
@@ -22,13 +30,17 @@ static void read_head(struct arena *a, const struct db_result *r, struct store_v
 	snprintf(o->generation, sizeof o->generation, "%.*s",
 	         STR_FMT(db_str(r, 0, FIND_HEAD_GENERATION)));
 	o->size = (uint64_t)db_i64(r, 0, FIND_HEAD_SIZE);
-	o->etag = text(a, r, 0, FIND_HEAD_ETAG);
-	o->content_type = text(a, r, 0, FIND_HEAD_CONTENT_TYPE);
-	o->sha256 = text(a, r, 0, FIND_HEAD_SHA256);
-	if (!db_is_null(r, 0, FIND_HEAD_HEADERS))
-		json_to_pairs(a, db_str(r, 0, FIND_HEAD_HEADERS), &o->headers, &o->n_headers);
-	if (!db_is_null(r, 0, FIND_HEAD_METADATA))
-		json_to_pairs(a, db_str(r, 0, FIND_HEAD_METADATA), &o->metadata, &o->n_metadata);
+	o->etag = db_dup(a, r, 0, FIND_HEAD_ETAG);
+	o->content_type = db_dup(a, r, 0, FIND_HEAD_CONTENT_TYPE);
+	o->sha256 = db_dup(a, r, 0, FIND_HEAD_SHA256);
+	o->acl = db_dup(a, r, 0, FIND_HEAD_ACL);
+	o->parts = (int)db_i64(r, 0, FIND_HEAD_PARTS);
+	db_pairs(a, r, 0, FIND_HEAD_HEADERS, &o->headers, &o->n_headers);
+	db_pairs(a, r, 0, FIND_HEAD_METADATA, &o->metadata, &o->n_metadata);
+	db_pairs(a, r, 0, FIND_HEAD_CHECKSUMS, &o->checksums, &o->n_checksums);
+	db_pairs(a, r, 0, FIND_HEAD_TAGS, &o->tags, &o->n_tags);
+	version_id_copy(v->version_id, db_str(r, 0, FIND_HEAD_VERSION_ID));
+	v->is_marker = db_bool(r, 0, FIND_HEAD_MARKER);
 	v->modified = db_wall(r, 0, FIND_HEAD_MODIFIED);
 }
 
@@ -48,13 +60,14 @@ static void read_segment(struct arena *a, const struct db_result *r, int row, in
 {
 	s->id = db_i64(r, row, FIND_COPIES_SEGMENT_ID);
 	s->number = (int)db_i64(r, row, FIND_COPIES_SEGMENT_NUMBER);
+	s->start = (uint64_t)db_i64(r, row, FIND_COPIES_SEGMENT_START);
 	s->size = (uint64_t)db_i64(r, row, FIND_COPIES_SEGMENT_SIZE);
 	s->copies = ARENA_ARRAY(a, struct store_copy, n);
 	for (int i = row; i < row + n; i++)
 		if (!db_is_null(r, i, FIND_COPIES_BACKEND))
 			s->copies[s->n_copies++] = (struct store_copy){
-				.backend = text(a, r, i, FIND_COPIES_BACKEND),
-				.backend_key = text(a, r, i, FIND_COPIES_BACKEND_KEY),
+				.backend = db_dup(a, r, i, FIND_COPIES_BACKEND),
+				.backend_key = db_dup(a, r, i, FIND_COPIES_BACKEND_KEY),
 				.size = (uint64_t)db_i64(r, i, FIND_COPIES_COPY_SIZE),
 			};
 }
@@ -68,23 +81,87 @@ static void read_segments(struct arena *a, const struct db_result *r, struct sto
 	}
 }
 
-enum err store_find(struct store *s, struct str bucket, struct str key, bool with_copies,
-                    struct arena *a, struct store_version *out, struct error *e)
+static enum err find(struct store *s, enum query q, const struct args *args, struct arena *a,
+                     struct store_version *out, struct error *e)
 {
-	struct args args = {0};
 	struct db_result *res = NULL;
-	*out = (struct store_version){0};
-	arg_str(&args, bucket);
-	arg_str(&args, key);
-	enum err r = db_exec(s->db, with_copies ? Q_FIND_COPIES : Q_FIND_HEAD, args.p, &res, e);
+	enum err r = db_exec(s->db, q, args->p, &res, e);
 	if (r == ERR_OK && db_rows(res) == 0)
 		r = err_set(e, ERR_NOT_FOUND, "no such key");
 	if (r == ERR_OK) {
-		out->o.bucket = arena_dup(a, bucket);
-		out->o.key = arena_dup(a, key);
 		read_head(a, res, out);
-		if (with_copies)
+		if (q == Q_FIND_COPIES)
 			read_segments(a, res, out);
+		if (out->is_marker)
+			r = err_set(e, ERR_NOT_FOUND, "a delete marker");
+	}
+	db_result_free(&res);
+	return r;
+}
+
+static void begin_find(struct args *args, struct str bucket, struct str key, struct str version,
+                       struct arena *a, struct store_version *out)
+{
+	*out = (struct store_version){
+		.o = {.bucket = arena_dup(a, bucket), .key = arena_dup(a, key)}};
+	arg_str(args, bucket);
+	arg_str(args, key);
+	arg_str(args, version);
+}
+
+enum err store_find(struct store *s, struct str bucket, struct str key, struct str version,
+                    struct arena *a, struct store_version *out, struct error *e)
+{
+	struct args args = {0};
+	begin_find(&args, bucket, key, version, a, out);
+	return find(s, Q_FIND_HEAD, &args, a, out, e);
+}
+
+enum err store_find_copies(struct store *s, struct str bucket, struct str key, struct str version,
+                           const struct store_wanted *wanted, struct arena *a,
+                           struct store_version *out, struct error *e)
+{
+	struct args args = {0};
+	bool bytes = wanted && !wanted->part;
+	begin_find(&args, bucket, key, version, a, out);
+	if (bytes)
+		arg_i64(&args, wanted->first);
+	else
+		arg_null(&args);
+	if (bytes && wanted->last != INT64_MAX)
+		arg_i64(&args, wanted->last);
+	else
+		arg_null(&args);
+	if (wanted && wanted->part)
+		arg_i64(&args, wanted->part);
+	else
+		arg_null(&args);
+	return find(s, Q_FIND_COPIES, &args, a, out, e);
+}
+
+enum err store_segments(struct store *s, const struct store_object *o, int after, int n,
+                        struct arena *a, struct store_part **out, size_t *n_out, struct error *e)
+{
+	struct args args = {0};
+	struct db_result *res = NULL;
+	arg_str(&args, o->bucket);
+	arg_str(&args, o->key);
+	arg_text(&args, o->generation);
+	arg_i64(&args, after);
+	arg_i64(&args, n);
+	*n_out = 0;
+	enum err r = db_exec(s->db, Q_SEGMENTS, args.p, &res, e);
+	if (r == ERR_OK) {
+		*n_out = (size_t)db_rows(res);
+		*out = ARENA_ARRAY(a, struct store_part, *n_out);
+	}
+	for (int i = 0; i < (int)*n_out; i++) {
+		struct store_part *p = &(*out)[i];
+		p->number = (int)db_i64(res, i, SEGMENTS_PART);
+		p->size = (uint64_t)db_i64(res, i, SEGMENTS_SIZE);
+		p->etag = db_dup(a, res, i, SEGMENTS_ETAG);
+		p->sha256 = db_dup(a, res, i, SEGMENTS_SHA256);
+		db_pairs(a, res, i, SEGMENTS_CHECKSUMS, &p->checksums, &p->n_checksums);
 	}
 	db_result_free(&res);
 	return r;
@@ -99,8 +176,8 @@ static void read_list(struct arena *a, const struct db_result *r, struct store_l
 	*out = ARENA_ARRAY(a, struct store_listed, *n);
 	for (size_t i = 0; i < *n; i++)
 		(*out)[i] = (struct store_listed){
-			.key = text(a, r, (int)i, LIST_KEY),
-			.etag = text(a, r, (int)i, LIST_ETAG),
+			.key = db_dup(a, r, (int)i, LIST_KEY),
+			.etag = db_dup(a, r, (int)i, LIST_ETAG),
 			.size = (uint64_t)db_i64(r, (int)i, LIST_SIZE),
 			.modified = db_wall(r, (int)i, LIST_MODIFIED),
 		};

@@ -133,18 +133,35 @@ enum err store_claim_folder(struct store *s, const char *backend, const char *id
 	return ask_for_folder(s, Q_CLAIM_FOLDER, &args, out, e);
 }
 
-/* --- limits ----------------------------------------------------------------- */
+/* --- the configuration ------------------------------------------------------ */
 
-enum err store_sync_backends(const char *conninfo, const struct config *c, struct error *e)
+static enum err sync_backends(const char *conninfo, const struct config *c, struct arena *a,
+                              struct error *e)
 {
-	struct arena *a = arena_new();
 	const char **values = ARENA_ARRAY(a, const char *, 2 * c->n_backends);
 	for (size_t i = 0; i < c->n_backends; i++) {
 		values[2 * i] = c->backends[i].name;
 		values[2 * i + 1] =
 			arena_printf(a, "%llu", (unsigned long long)c->backends[i].quota_bytes);
 	}
-	enum err r = db_exec_blocking(conninfo, Q_SYNC_BACKEND, values, c->n_backends, e);
+	return db_exec_blocking(conninfo, Q_SYNC_BACKEND, values, c->n_backends, e);
+}
+
+static enum err sync_buckets(const char *conninfo, const struct config *c, struct arena *a,
+                             struct error *e)
+{
+	const char **values = ARENA_ARRAY(a, const char *, c->n_buckets);
+	for (size_t i = 0; i < c->n_buckets; i++)
+		values[i] = c->buckets[i].name;
+	return db_exec_blocking(conninfo, Q_SYNC_BUCKET, values, c->n_buckets, e);
+}
+
+enum err store_sync_config(const char *conninfo, const struct config *c, struct error *e)
+{
+	struct arena *a = arena_new();
+	enum err r = sync_backends(conninfo, c, a, e);
+	if (r == ERR_OK)
+		r = sync_buckets(conninfo, c, a, e);
 	arena_free(&a);
 	return r;
 }

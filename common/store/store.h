@@ -40,9 +40,9 @@ struct store *store_new(struct db *db, const struct config *c, const char *insta
 void store_free(struct store **s);
 const char *store_instance(const struct store *s);
 
-/* Blocking, at start, after the migrations: writes quota limits of the
- * configured backends into the database. */
-enum err store_sync_backends(const char *conninfo, const struct config *c, struct error *e);
+/* Blocking, at start, after the migrations: writes buckets, backends and their quota
+ * limits of the configuration into the database. */
+enum err store_sync_config(const char *conninfo, const struct config *c, struct error *e);
 
 /* --- writing ------------------------------------------------------------- */
 
@@ -80,7 +80,10 @@ void store_abandon(struct store *s, const struct store_intent *i, const char *re
 /* Nothing ever reached the backend: intent and reservation just go. */
 void store_cancel(struct store *s, const struct store_intent *i);
 
-/* A new object version with one segment and one or more copies of it. */
+/* A version id, or "null", or "" where there is no versioning. */
+#define STORE_VERSION_SIZE ULID_SIZE
+
+/* What is known of an object version but where its bytes are. */
 struct store_object {
 	struct str bucket, key;
 	char generation[ULID_SIZE];
@@ -91,7 +94,26 @@ struct store_object {
 	size_t n_headers;
 	struct str_pair *metadata; /* without x-amz-meta-, lower case */
 	size_t n_metadata;
+	struct str_pair *tags;
+	size_t n_tags;
+	/* "CRC32C" -> as S3 writes it: base64, of a composite one with "-N". */
+	struct str_pair *checksums;
+	size_t n_checksums;
 	struct str sha256; /* lower-case hex of the plaintext, or empty */
+	struct str acl;    /* canned, e.g. "public-read"; empty: private */
+	int parts;         /* of the upload that made it, 0: none did; each is a segment */
+};
+
+/* A segment whose bytes have been written. */
+struct store_new_segment {
+	uint64_t size;                    /* plaintext */
+	struct str etag;                  /* MD5 in hex */
+	struct str sha256;                /* hex, or empty */
+	const struct str_pair *checksums; /* as of an object */
+	size_t n_checksums;
+	int part;                           /* number, 0: not of an upload */
+	const struct store_intent *intents; /* each becomes a copy; one at least */
+	size_t n_intents;
 };
 
 struct store_conditions {
@@ -99,30 +121,55 @@ struct store_conditions {
 	struct str if_match;    /* ETag without quotes, "*", or empty */
 };
 
-/* Makes the object current. All intents must be of this object; each becomes a
- * copy. ERR_PRECONDITION, ERR_NOT_FOUND (If-Match on a missing key);
- * ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has begun to
- * drain: the caller abandons its intents and may start again. On
+/* What a write has made. */
+struct store_written {
+	int64_t modified;                    /* microseconds since 1970 */
+	char version_id[STORE_VERSION_SIZE]; /* for the client; "": tell nothing */
+};
+
+/* Makes the object current, its bytes being the segments in order. All intents must be
+ * of this object. ERR_PRECONDITION, ERR_NOT_FOUND (If-Match on a missing key),
+ * ERR_NO_BUCKET; ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has
+ * begun to drain: the caller abandons its intents and may start again. On
  * ERR_DB_UNCERTAIN the caller must neither answer success nor delete the bytes:
- * store_settle. *modified gets the version's time. */
+ * store_settle. What it replaces is queued for deletion, unless the bucket keeps
+ * versions. */
 enum err store_commit(struct store *s, const struct store_object *o,
-                      const struct store_conditions *cond, const struct store_intent *intents,
-                      size_t n_intents, int64_t *modified, struct error *e);
+                      const struct store_conditions *cond, const struct store_new_segment *segments,
+                      size_t n, struct store_written *out, struct error *e);
 
-/* What became of a commit that ended with ERR_DB_UNCERTAIN? The intent is
- * abandoned if it is still there, so that the commit cannot happen any more, for
- * instance after a later write of the same key that was acknowledged. ERR_OK: it
- * did happen, *modified is its time. ERR_UNAVAILABLE: it did not and will not.
- * ERR_DB_UNCERTAIN: unknown; the intent, if any, is the reaper's. */
-enum err store_settle(struct store *s, const struct store_intent *i, int64_t *modified,
+/* What became of a commit (of an object or a part) that ended with ERR_DB_UNCERTAIN? Its
+ * intents are abandoned if they are still there, so that the commit cannot happen any
+ * more, for instance after a later write of the same key that was acknowledged. ERR_OK:
+ * it did happen, *modified is its time. ERR_UNAVAILABLE: it did not and will not.
+ * ERR_DB_UNCERTAIN: unknown; the intents, if any, are the reaper's. */
+enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
+                      int64_t *modified, struct error *e);
+
+/* One key or version to be deleted. */
+struct store_deletion {
+	struct str key;
+	struct str version;  /* id, or "null"; empty: the key itself */
+	struct str if_match; /* as in store_conditions, of that version */
+	/* out */
+	struct error result;                 /* ERR_OK also when nothing was there */
+	bool is_marker;                      /* a delete marker is gone, or was made */
+	char version_id[STORE_VERSION_SIZE]; /* which went, or that of the new marker; "" none */
+	uint64_t copies;                     /* that were queued for deletion */
+	/* private */
+	char generation[ULID_SIZE], marker[ULID_SIZE];
+	bool done;
+};
+
+/* Deletes up to 1000 keys or versions of one bucket in one transaction. Without a
+ * version id the current version goes, or, in a bucket with versioning, a delete marker
+ * hides the key. Copies go to the clean-up queue (reason "object_deleted"). An error
+ * concerns all of them; else each has its result: ERR_PRECONDITION, ERR_NOT_FOUND
+ * (if_match, and nothing is there), ERR_NO_BUCKET, ERR_CONFLICT (others write the key all
+ * the time). After ERR_DB_UNCERTAIN it may still happen, but never to a version that is
+ * written later. */
+enum err store_delete(struct store *s, struct str bucket, struct store_deletion *items, size_t n,
                       struct error *e);
-
-/* Removes the current version; its copies go to the clean-up queue (reason
- * "object_deleted"). *copies counts them, 0 when there was no version, which is
- * ERR_OK. After ERR_DB_UNCERTAIN it may still happen, but never to a version that
- * is written later. */
-enum err store_delete(struct store *s, struct str bucket, struct str key,
-                      const struct store_conditions *cond, uint64_t *copies, struct error *e);
 
 /* --- reading ------------------------------------------------------------- */
 
@@ -135,6 +182,7 @@ struct store_copy {
 struct store_segment {
 	int64_t id;
 	int number;                /* from 1 */
+	uint64_t start;            /* offset of its first byte in the object */
 	uint64_t size;             /* plaintext */
 	struct store_copy *copies; /* oldest first */
 	size_t n_copies;
@@ -142,14 +190,43 @@ struct store_segment {
 
 struct store_version {
 	struct store_object o;
-	int64_t modified;               /* microseconds since 1970 */
-	struct store_segment *segments; /* in order; none when only the head was asked for */
+	char version_id[STORE_VERSION_SIZE]; /* "" for the null version */
+	bool is_marker;                      /* a delete marker: there is no object */
+	int64_t modified;                    /* microseconds since 1970 */
+	struct store_segment *segments;      /* in order; none when only the head was asked for */
 	size_t n_segments;
 };
 
-/* The current version of a key, with its copies when with_copies. ERR_NOT_FOUND. */
-enum err store_find(struct store *s, struct str bucket, struct str key, bool with_copies,
+/* Which segments are wanted: all (NULL), those with bytes first to last, or a part. */
+struct store_wanted {
+	int64_t first; /* < 0: that many at the end of the object */
+	int64_t last;  /* inclusive; INT64_MAX: to the end */
+	int part;      /* > 0: only that part; first and last do not count */
+};
+
+/* A version of a key: "" the current one, "null", or an id. ERR_NOT_FOUND when there is
+ * none, and also for a delete marker: then out->is_marker is set, with version_id and
+ * modified. */
+enum err store_find(struct store *s, struct str bucket, struct str key, struct str version,
                     struct arena *a, struct store_version *out, struct error *e);
+/* The same with segments and their copies. */
+enum err store_find_copies(struct store *s, struct str bucket, struct str key, struct str version,
+                           const struct store_wanted *wanted, struct arena *a,
+                           struct store_version *out, struct error *e);
+
+/* What a segment, or a part of an open upload, is, without where it lies. */
+struct store_part {
+	int number; /* of the part; of a segment that was none its position */
+	int64_t segment;
+	uint64_t size;
+	struct str etag, sha256;
+	struct str_pair *checksums;
+	size_t n_checksums;
+	int64_t modified; /* of a part of an open upload */
+};
+/* Those of a version with part numbers greater than `after`, at most n of them. */
+enum err store_segments(struct store *s, const struct store_object *o, int after, int n,
+                        struct arena *a, struct store_part **out, size_t *n_out, struct error *e);
 
 struct store_listed {
 	struct str key;

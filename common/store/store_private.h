@@ -2,8 +2,9 @@
  *
  * What the files of store share.
  *
- *     store.c    life, renewal of intents     write.c    reserve ... commit, delete
- *     read.c     find, list                   json.c     pairs as JSON
+ *     store.c    life, renewal of intents     write.c    intents, commit
+ *     read.c     find, list                   delete.c   keys and versions
+ *     uploads.c  uploads in parts             json.c     objects as JSON
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics
@@ -15,6 +16,7 @@
 #include "db/db.h"
 #include "rt/sync.h"
 #include "store/store.h"
+#include "store/uploads.h"
 
 /* --- args.c ---------------------------------------------------------------- */
 
@@ -36,8 +38,15 @@ void arg_slot(struct args *a);
 
 /* --- json.c ---------------------------------------------------------------- */
 
-/* {"name":"value",...}; ERR_INVALID when something is not UTF-8. */
-enum err json_from_pairs(const struct str_pair *pairs, size_t n, struct buf *out, struct error *e);
+/* What the functions of the database are given. ERR_INVALID when something is not
+ * UTF-8. */
+enum err json_of_object(const struct store_object *o, struct buf *out, struct error *e);
+enum err json_of_upload(const struct store_upload *u, struct buf *out, struct error *e);
+enum err json_of_segment(const struct store_new_segment *s, struct buf *out, struct error *e);
+enum err json_of_segments(const struct store_new_segment *s, size_t n, struct buf *out,
+                          struct error *e);
+enum err json_of_deletions(const struct store_deletion *items, const size_t *which, size_t n,
+                           struct buf *out, struct error *e);
 /* Members that are strings; anything else gives none. */
 void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size_t *n);
 
@@ -80,6 +89,21 @@ struct store {
 
 /* n rows have been put into the clean-up queue: counted, and somebody is woken. */
 void cleanup_queued(struct store *s, const char *reason, uint64_t n);
+
+/* A statement whose outcome matters more than the client's patience: not ended by
+ * cancellation. */
+enum err exec_shielded(struct store *s, enum query q, const struct args *a, struct db_result **res,
+                       struct error *e);
+/* The error that a status of a function of the database means; never ERR_OK. */
+enum err status_error(struct str status, struct error *e);
+/* Intents that have become copies: not renewed any more. */
+void intents_landed(struct store *s, const struct store_new_segment *segments, size_t n);
+void version_id_copy(char out[STORE_VERSION_SIZE], struct str id);
+/* A column with pairs, see json_to_pairs(); NULL gives none. */
+void db_pairs(struct arena *a, const struct db_result *r, int row, int col, struct str_pair **out,
+              size_t *n);
+/* A column that lives as long as the arena. */
+struct str db_dup(struct arena *a, const struct db_result *r, int row, int col);
 
 void live_add(struct store *s, const char *intent);
 void live_remove(struct store *s, const char *intent);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reserve, commit, abandon, cancel, delete. Once a statement has been sent its
+ * Reserve, commit, abandon, cancel. Once a statement has been sent its
  * outcome matters more than the client's patience, so the calls are shielded from
  * cancellation; the database's timeout bounds them.
  */
 #include "store/store_private.h"
+
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -12,8 +14,8 @@
 #include "observe/metrics.h"
 #include "rt/task.h"
 
-static enum err exec_shielded(struct store *s, enum query q, const struct args *a,
-                              struct db_result **res, struct error *e)
+enum err exec_shielded(struct store *s, enum query q, const struct args *a, struct db_result **res,
+                       struct error *e)
 {
 	task_shield();
 	enum err r = db_exec(s->db, q, a->p, res, e);
@@ -163,15 +165,24 @@ void store_abandon(struct store *s, const struct store_intent *i, const char *re
 	abandon(s, i, reason, landing ? s->landing_time : 0, &what, &modified, &e);
 }
 
-enum err store_settle(struct store *s, const struct store_intent *i, int64_t *modified,
-                      struct error *e)
+/* One of them tells for all: they were committed together or not at all. */
+enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
+                      int64_t *modified, struct error *e)
 {
 	enum abandoned what;
 	int64_t time;
 	struct error why;
-	if (abandon(s, i, "orphan_record_failed", 0, &what, &time, &why) != ERR_OK) {
-		count_resolved(METRIC_INTENT_AMBIGUOUS, 1);
+	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &time, &why) != ERR_OK) {
+		for (size_t i = 1; i < n; i++)
+			live_remove(s, intents[i].id);
+		count_resolved(METRIC_INTENT_AMBIGUOUS, n);
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
+	}
+	for (size_t i = 1; i < n; i++) {
+		if (what == ABANDONED_COMMITTED)
+			live_remove(s, intents[i].id);
+		else
+			store_abandon(s, &intents[i], "orphan_record_failed", false);
 	}
 	if (what == ABANDONED_QUEUED)
 		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
@@ -199,34 +210,37 @@ void store_cancel(struct store *s, const struct store_intent *i)
 
 /* --- commit ----------------------------------------------------------------- */
 
-static enum err status_error(struct str status, struct error *e)
+enum err status_error(struct str status, struct error *e)
 {
 	if (str_eq(status, STR("precondition")))
 		return err_set(e, ERR_PRECONDITION, "a condition does not hold");
 	if (str_eq(status, STR("not_found")))
 		return err_set(e, ERR_NOT_FOUND, "no such key");
+	if (str_eq(status, STR("no_bucket")))
+		return err_set(e, ERR_NO_BUCKET, "no such bucket");
+	if (str_eq(status, STR("no_upload")))
+		return err_set(e, ERR_NO_UPLOAD, "no such upload");
+	if (str_eq(status, STR("too_many")))
+		return err_set(e, ERR_BUSY, "Too many active multipart uploads");
 	return err_set(e, ERR_CONFLICT, "%.*s", STR_FMT(status));
 }
 
-static void arg_json(struct args *a, const struct buf *json)
+void version_id_copy(char out[STORE_VERSION_SIZE], struct str id)
 {
-	if (json->n)
-		arg_str(a, buf_str(json));
-	else
-		arg_null(a);
+	snprintf(out, STORE_VERSION_SIZE, "%.*s", STR_FMT(id));
 }
 
-static void arg_intents(struct args *a, struct buf *ids, const struct store_intent *i, size_t n)
+void intents_landed(struct store *s, const struct store_new_segment *segments, size_t n)
 {
-	buf_add_char(ids, '{');
-	for (size_t k = 0; k < n; k++)
-		buf_printf(ids, "%s%s", k ? "," : "", i[k].id);
-	buf_add_char(ids, '}');
-	arg_str(a, buf_str(ids));
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < segments[i].n_intents; k++)
+			live_remove(s, segments[i].intents[k].id);
+		count_resolved(METRIC_INTENT_COMMITTED, segments[i].n_intents);
+	}
 }
 
 /* *displaced: copies of the version before, which are queued for deletion now. */
-static enum err commit(struct store *s, const struct args *a, int64_t *modified,
+static enum err commit(struct store *s, const struct args *a, struct store_written *out,
                        uint64_t *displaced, struct error *e)
 {
 	struct db_result *res = NULL;
@@ -235,7 +249,8 @@ static enum err commit(struct store *s, const struct args *a, int64_t *modified,
 		return r;
 	struct str status = db_str(res, 0, COMMIT_STATUS);
 	if (str_eq(status, STR("ok"))) {
-		*modified = db_wall(res, 0, COMMIT_MODIFIED);
+		out->modified = db_wall(res, 0, COMMIT_MODIFIED);
+		version_id_copy(out->version_id, db_str(res, 0, COMMIT_VERSION_ID));
 		*displaced = (uint64_t)db_i64(res, 0, COMMIT_QUEUED);
 	} else {
 		r = status_error(status, e);
@@ -244,103 +259,40 @@ static enum err commit(struct store *s, const struct args *a, int64_t *modified,
 	return r;
 }
 
-static enum err encode_pairs(const struct store_object *o, struct buf *headers,
-                             struct buf *metadata, struct error *e)
-{
-	enum err r = ERR_OK;
-	if (o->n_headers)
-		r = json_from_pairs(o->headers, o->n_headers, headers, e);
-	if (r == ERR_OK && o->n_metadata)
-		r = json_from_pairs(o->metadata, o->n_metadata, metadata, e);
-	return r;
-}
-
 static void committed(struct store *s, const struct store_object *o,
-                      const struct store_intent *intents, size_t n, uint64_t displaced)
+                      const struct store_new_segment *segments, size_t n, uint64_t displaced)
 {
-	for (size_t i = 0; i < n; i++)
-		live_remove(s, intents[i].id);
-	count_resolved(METRIC_INTENT_COMMITTED, n);
+	intents_landed(s, segments, n);
 	cleanup_queued(s, "overwrite_displaced", displaced);
 	if (displaced > 0)
 		audit("store", "storage.overwrite_displaced",
 		      LOG_FIELDS(LOG_S("bucket", o->bucket), LOG_S("key", o->key),
-		                 LOG_STR("new_backend", intents[0].backend),
+		                 LOG_STR("new_backend", segments[0].intents[0].backend),
 		                 LOG_INT("displaced_copies", displaced)));
 }
 
 enum err store_commit(struct store *s, const struct store_object *o,
-                      const struct store_conditions *cond, const struct store_intent *intents,
-                      size_t n_intents, int64_t *modified, struct error *e)
+                      const struct store_conditions *cond, const struct store_new_segment *segments,
+                      size_t n, struct store_written *out, struct error *e)
 {
-	BUF_AUTO headers = {0};
-	BUF_AUTO metadata = {0};
-	BUF_AUTO ids = {0};
+	BUF_AUTO object = {0};
+	BUF_AUTO rows = {0};
 	struct args a = {0};
 	uint64_t displaced = 0;
-	enum err r = encode_pairs(o, &headers, &metadata, e);
+	enum err r = json_of_object(o, &object, e);
+	if (r == ERR_OK)
+		r = json_of_segments(segments, n, &rows, e);
 	if (r != ERR_OK)
 		return r;
 	arg_str(&a, o->bucket);
 	arg_str(&a, o->key);
 	arg_text(&a, o->generation);
-	arg_i64(&a, (int64_t)o->size);
-	arg_str(&a, o->etag);
-	arg_str(&a, o->content_type);
-	arg_json(&a, &headers);
-	arg_json(&a, &metadata);
-	if (o->sha256.n)
-		arg_str(&a, o->sha256);
-	else
-		arg_null(&a);
+	arg_str(&a, buf_str(&object));
+	arg_str(&a, buf_str(&rows));
 	arg_bool(&a, cond->if_none_match_any);
 	arg_str(&a, cond->if_match);
-	arg_intents(&a, &ids, intents, n_intents);
-	r = commit(s, &a, modified, &displaced, e);
+	r = commit(s, &a, out, &displaced, e);
 	if (r == ERR_OK)
-		committed(s, o, intents, n_intents, displaced);
-	return r;
-}
-
-/* --- delete ----------------------------------------------------------------- */
-
-/* Which version is to go is settled first. A deletion whose connection breaks could
- * otherwise be executed after the client's next write, and take that. A version
- * that has been replaced since was deleted just before. */
-static enum err delete_version(struct store *s, struct str bucket, struct str key,
-                               const char *generation, const struct store_conditions *cond,
-                               uint64_t *copies, struct error *e)
-{
-	struct args a = {0};
-	struct db_result *res = NULL;
-	arg_str(&a, bucket);
-	arg_str(&a, key);
-	arg_text(&a, generation);
-	arg_str(&a, cond->if_match);
-	arg_slot(&a);
-	enum err r = exec_shielded(s, Q_DELETE, &a, &res, e);
-	if (r != ERR_OK)
-		return r;
-	struct str status = db_str(res, 0, DELETE_STATUS);
-	if (!str_eq(status, STR("ok")) && !str_eq(status, STR("absent")))
-		r = status_error(status, e);
-	*copies = (uint64_t)db_i64(res, 0, DELETE_QUEUED);
-	cleanup_queued(s, "object_deleted", *copies);
-	db_result_free(&res);
-	return r;
-}
-
-enum err store_delete(struct store *s, struct str bucket, struct str key,
-                      const struct store_conditions *cond, uint64_t *copies, struct error *e)
-{
-	struct arena *a = arena_new();
-	struct store_version v;
-	enum err r = store_find(s, bucket, key, false, a, &v, e);
-	*copies = 0;
-	if (r == ERR_OK)
-		r = delete_version(s, bucket, key, v.o.generation, cond, copies, e);
-	else if (r == ERR_NOT_FOUND && !cond->if_match.n)
-		r = ERR_OK;
-	arena_free(&a);
+		committed(s, o, segments, n, displaced);
 	return r;
 }

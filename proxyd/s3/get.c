@@ -87,12 +87,24 @@ static void reply_representation(struct s3_call *c, const struct store_object *o
 	}
 }
 
+/* What is told about an object besides its representation. */
+static void reply_properties(struct s3_call *c, const struct store_version *v, bool partial)
+{
+	if (v->o.n_tags)
+		http_reply_fieldf(c->http, "x-amz-tagging-count", "%zu", v->o.n_tags);
+	if (!partial && str_eq_nocase(http_head_value(&c->http->head, STR("x-amz-checksum-mode")),
+	                              STR("ENABLED")))
+		s3_reply_checksums(c, &v->o);
+}
+
 static void reply_validators(struct s3_call *c, const struct store_version *v)
 {
 	char modified[CLOCK_HTTP_SIZE];
 	clock_format_http(v->modified, modified);
 	s3_reply_etag(c, v->o.etag);
 	http_reply_field(c->http, "Last-Modified", str_of(modified));
+	s3_reply_version(c, v->version_id[0] || !s3_parameter(c, "versionId").n ? v->version_id
+	                                                                        : "null");
 }
 
 static void reply_not_modified(struct s3_call *c, const struct store_version *v)
@@ -120,31 +132,114 @@ static bool conditions_hold(struct s3_call *c, const struct store_version *v)
 	}
 }
 
+/* Which bytes are asked for: a part, a range, or all. */
 struct selection {
+	int part; /* number, 0: none */
+	struct store_wanted wanted;
+	bool narrow; /* wanted counts */
 	struct range bytes;
 	bool partial;
 	char content_range[RANGE_CONTENT_SIZE];
 };
 
-/* The bytes that are asked for. False: answered with 416. */
-static bool select_bytes(struct s3_call *c, const struct store_version *v, struct selection *s)
+/* What can be told before the object is looked up. False: answered. */
+static bool parse_selection(struct s3_call *c, struct selection *s)
+{
+	const struct http_head *h = &c->http->head;
+	const struct uri_param *part = uri_query_get(&c->query, STR("partNumber"));
+	const struct str *range = http_head_get(h, STR("range"));
+	uint64_t n;
+	*s = (struct selection){0};
+	if (!part) {
+		s->narrow = !http_head_get(h, STR("if-range")) &&
+		            range_bounds(range, &s->wanted.first, &s->wanted.last);
+		return true;
+	}
+	if (!str_to_u64(part->value, &n) || n < 1 || n > S3_PARTS_MAX) {
+		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
+		return false;
+	}
+	if (range) {
+		s3_fail(c, S3_INVALID_REQUEST,
+		        "Cannot specify both Range header and partNumber query parameter");
+		return false;
+	}
+	s->part = s->wanted.part = (int)n;
+	s->narrow = true;
+	return true;
+}
+
+static bool fail_range(struct s3_call *c, const struct store_version *v, struct selection *s,
+                       enum s3_error error)
+{
+	range_format_unsatisfiable(v->o.size, s->content_range);
+	http_reply_field(c->http, "Content-Range", str_of(s->content_range));
+	s3_fail(c, error, NULL);
+	return false;
+}
+
+static bool select_part(struct s3_call *c, const struct store_version *v, struct selection *s)
+{
+	if (!v->n_segments)
+		return fail_range(c, v, s, S3_INVALID_PART_NUMBER);
+	const struct store_segment *segment = &v->segments[0];
+	s->partial = segment->size > 0;
+	if (s->partial)
+		s->bytes = (struct range){segment->start, segment->start + segment->size - 1};
+	return true;
+}
+
+static bool select_range(struct s3_call *c, const struct store_version *v, struct selection *s)
 {
 	const struct str *field = http_head_get(&c->http->head, STR("range"));
 	enum range_result r = RANGE_WHOLE;
 	if (field && precondition_range_holds(&c->http->head, v->o.etag, v->modified))
 		r = range_parse(field, v->o.size, &s->bytes);
+	if (r == RANGE_UNSATISFIABLE)
+		return fail_range(c, v, s, S3_INVALID_RANGE);
 	s->partial = r == RANGE_PART;
-	if (r == RANGE_PART) {
-		range_format(s->bytes, v->o.size, s->content_range);
-	} else if (r == RANGE_UNSATISFIABLE) {
-		range_format_unsatisfiable(v->o.size, s->content_range);
-		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
-		s3_fail(c, S3_INVALID_RANGE, NULL);
-		return false;
-	} else {
+	if (!s->partial)
 		s->bytes = (struct range){0, v->o.size ? v->o.size - 1 : 0};
-	}
 	return true;
+}
+
+/* The bytes that are asked for. False: answered with 416. */
+static bool select_bytes(struct s3_call *c, const struct store_version *v, struct selection *s)
+{
+	if (s->part ? !select_part(c, v, s) : !select_range(c, v, s))
+		return false;
+	if (s->partial)
+		range_format(s->bytes, v->o.size, s->content_range);
+	return true;
+}
+
+/* Head fields of a selection. */
+static void reply_selection(struct s3_call *c, const struct store_version *v,
+                            const struct selection *s)
+{
+	reply_validators(c, v);
+	reply_representation(c, &v->o);
+	reply_properties(c, v, s->partial);
+	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
+	if (s->partial)
+		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
+	if (s->part && v->o.parts)
+		http_reply_fieldf(c->http, "x-amz-mp-parts-count", "%d", v->o.parts);
+}
+
+/* There is no object, or only the mark that it was deleted. */
+static void fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                      const struct error *e, const char *fallback)
+{
+	if (e->code != ERR_NOT_FOUND) {
+		s3_fail_err(c, e, fallback);
+	} else if (!v->is_marker) {
+		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
+	} else {
+		http_reply_field(c->http, "x-amz-delete-marker", STR("true"));
+		s3_reply_version(c, v->version_id[0] ? v->version_id : "null");
+		s3_fail(c, version.n ? S3_METHOD_NOT_ALLOWED : S3_NO_SUCH_KEY, NULL);
+	}
 }
 
 static void send_object(struct s3_call *c, const struct store_version *v, const struct selection *s,
@@ -153,11 +248,7 @@ static void send_object(struct s3_call *c, const struct store_version *v, const 
 	struct error e;
 	bool client_left = false;
 	c->size = body->size;
-	reply_validators(c, v);
-	reply_representation(c, &v->o);
-	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
-	if (s->partial)
-		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
+	reply_selection(c, v, s);
 	if (http_reply_body(c->http, s->partial ? 206 : 200, body, &client_left, &e) != ERR_OK)
 		snprintf(c->error, sizeof(c->error), "%s%s", client_left ? "client left: " : "",
 		         e.text);
@@ -202,19 +293,20 @@ void s3_get_object(struct s3_call *c)
 	struct server *server = c->server;
 	struct store_version v, before;
 	struct error e, failure;
-	if (!may_override(c))
+	struct selection s;
+	struct str version;
+	if (!may_override(c) || !s3_version(c, &version) || !parse_selection(c, &s))
 		return;
 	for (int lookups = 0; lookups < LOOKUPS_MAX; lookups++) {
-		if (store_find(server->store, c->bucket, c->key, true, c->arena, &v, &e) !=
-		    ERR_OK) {
-			s3_fail_err(c, &e, "Failed to retrieve object");
+		if (store_find_copies(server->store, c->bucket, c->key, version,
+		                      s.narrow ? &s.wanted : NULL, c->arena, &v, &e) != ERR_OK) {
+			fail_find(c, &v, version, &e, "Failed to retrieve object");
 			return;
 		}
 		if (lookups > 0 && same_copies(&v, &before)) {
 			fail_open(c, &failure);
 			return;
 		}
-		struct selection s;
 		if (!conditions_hold(c, &v) || !select_bytes(c, &v, &s))
 			return;
 		struct body *body;
@@ -230,21 +322,31 @@ void s3_get_object(struct s3_call *c)
 	s3_fail_err(c, &e, NULL);
 }
 
+/* Only the bounds of a part need more than the catalogue's head. */
+static enum err find_head(struct s3_call *c, struct str version, const struct selection *s,
+                          struct store_version *v, struct error *e)
+{
+	struct store *store = c->server->store;
+	return s->part ? store_find_copies(store, c->bucket, c->key, version, &s->wanted, c->arena,
+	                                   v, e)
+	               : store_find(store, c->bucket, c->key, version, c->arena, v, e);
+}
+
 void s3_head_object(struct s3_call *c)
 {
 	struct error e;
 	struct store_version v;
-	if (!may_override(c))
+	struct selection s;
+	struct str version;
+	if (!may_override(c) || !s3_version(c, &version) || !parse_selection(c, &s))
 		return;
-	if (store_find(c->server->store, c->bucket, c->key, false, c->arena, &v, &e) != ERR_OK) {
-		s3_fail_err(c, &e, "Failed to retrieve object metadata");
+	if (find_head(c, version, &s, &v, &e) != ERR_OK) {
+		fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
-	if (!conditions_hold(c, &v))
+	if (!conditions_hold(c, &v) || (s.part && !select_bytes(c, &v, &s)))
 		return;
-	c->size = v.o.size;
-	reply_validators(c, &v);
-	reply_representation(c, &v.o);
-	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
-	http_reply_head(c->http, 200, v.o.size);
+	c->size = s.partial ? s.bytes.last - s.bytes.first + 1 : v.o.size;
+	reply_selection(c, &v, &s);
+	http_reply_head(c->http, s.partial ? 206 : 200, c->size);
 }

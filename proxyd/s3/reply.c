@@ -46,7 +46,13 @@ static const char *outage_message(const struct s3_call *c)
 {
 	switch (c->operation ? c->operation->metric : -1) {
 	case METRIC_OPERATION_PUT:
+	case METRIC_OPERATION_COPY:
 	case METRIC_OPERATION_DELETE:
+	case METRIC_OPERATION_DELETE_MANY:
+	case METRIC_OPERATION_CREATE_UPLOAD:
+	case METRIC_OPERATION_PART:
+	case METRIC_OPERATION_COMPLETE:
+	case METRIC_OPERATION_ABORT:
 		return "database unavailable, writes are temporarily rejected";
 	case METRIC_OPERATION_LIST:
 		return "listing unavailable during database outage";
@@ -61,6 +67,12 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 	switch (e->code) {
 	case ERR_NOT_FOUND:
 		s3_fail(c, S3_NO_SUCH_KEY, NULL);
+		break;
+	case ERR_NO_BUCKET:
+		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
+		break;
+	case ERR_NO_UPLOAD:
+		s3_fail(c, S3_NO_SUCH_UPLOAD, NULL);
 		break;
 	case ERR_PRECONDITION:
 		s3_fail(c, S3_PRECONDITION_FAILED, NULL);
@@ -98,4 +110,25 @@ void s3_reply_xml(struct s3_call *c, struct str document)
 void s3_reply_etag(struct s3_call *c, struct str etag)
 {
 	http_reply_fieldf(c->http, "ETag", "\"%.*s\"", STR_FMT(etag));
+}
+
+void s3_reply_version(struct s3_call *c, const char *id)
+{
+	if (*id)
+		http_reply_field(c->http, "x-amz-version-id", str_of(id));
+}
+
+void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
+{
+	bool composite = false;
+	for (size_t i = 0; i < o->n_checksums; i++) {
+		const struct str_pair *p = &o->checksums[i];
+		for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
+			if (str_eq(p->name, str_of(checksum_name(k))))
+				http_reply_field(c->http, checksum_field(k), p->value);
+		composite = str_chr(p->value, '-') >= 0;
+	}
+	if (o->n_checksums)
+		http_reply_field(c->http, "x-amz-checksum-type",
+		                 composite ? STR("COMPOSITE") : STR("FULL_OBJECT"));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxyd/s3/s3.h"
+#include "proxyd/server.h"
 #include "s3proto/precondition.h"
 
 #define VALUES_MAX 2
@@ -27,7 +28,6 @@ static const struct refused {
          S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
          {"private", "bucket-owner-full-control"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
-	{"x-amz-copy-source", S3_DOES_WRITE, {0}},
 	{"x-amz-expected-bucket-owner", ANY_OPERATION, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
@@ -111,4 +111,45 @@ bool s3_if_match(struct s3_call *c, struct str *out)
 	default:
 		return true;
 	}
+}
+
+bool s3_conditions(struct s3_call *c, struct store_conditions *cond)
+{
+	cond->if_none_match_any = http_head_get(&c->http->head, STR("if-none-match")) != NULL;
+	return s3_if_match(c, &cond->if_match);
+}
+
+static bool has_tag(const struct store_conditions *cond, const struct store_version *v)
+{
+	return str_eq(cond->if_match, STR("*")) || str_eq(cond->if_match, v->o.etag);
+}
+
+bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond)
+{
+	struct store_version v;
+	struct error e;
+	if (!cond->if_none_match_any && !cond->if_match.n)
+		return true;
+	enum err r = store_find(c->server->store, c->bucket, c->key, STR_NULL, c->arena, &v, &e);
+	if (r == ERR_NOT_FOUND && !cond->if_match.n)
+		return true;
+	if (r == ERR_OK && (cond->if_none_match_any || !has_tag(cond, &v)))
+		r = err_set(&e, ERR_PRECONDITION, "a condition does not hold");
+	if (r != ERR_OK)
+		s3_fail_err(c, &e, "Failed to evaluate conditional write");
+	return r == ERR_OK;
+}
+
+static bool is_version_id(struct str id)
+{
+	return id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id);
+}
+
+bool s3_version(struct s3_call *c, struct str *out)
+{
+	*out = s3_parameter(c, "versionId");
+	if (!out->n || str_eq(*out, STR("null")) || is_version_id(*out))
+		return true;
+	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid version id specified");
+	return false;
 }

@@ -18,76 +18,6 @@
 #include "observe/metrics.h"
 #include "proxyd/server.h"
 
-/* First match wins. What is not here is refused by name. */
-static const struct s3_operation operations[] = {
-	{"ListBuckets", "GET", S3_SERVICE, NULL, NULL, s3_list_buckets, -1, S3_DOES_OTHER},
-	{"CreateBucket", "PUT", S3_BUCKET, NULL, NULL, s3_create_bucket, -1, S3_DOES_MAKE_BUCKET},
-	{"HeadBucket", "HEAD", S3_BUCKET, NULL, NULL, s3_head_bucket, -1, S3_DOES_OTHER},
-	{"GetBucketLocation", "GET", S3_BUCKET, "location", NULL, s3_get_bucket_location, -1,
-         S3_DOES_OTHER},
-	{"ListObjectsV2", "GET", S3_BUCKET, "list-type", "2", s3_list_objects_v2,
-         METRIC_OPERATION_LIST, S3_DOES_OTHER},
-	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST,
-         S3_DOES_OTHER},
-	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT,
-         S3_DOES_WRITE},
-	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET,
-         S3_DOES_READ},
-	{"HeadObject", "HEAD", S3_OBJECT, NULL, NULL, s3_head_object, METRIC_OPERATION_HEAD,
-         S3_DOES_READ},
-	{"DeleteObject", "DELETE", S3_OBJECT, NULL, NULL, s3_delete_object, METRIC_OPERATION_DELETE,
-         S3_DOES_DELETE},
-};
-
-/* Query parameters that turn a request into another operation, sorted. A request
- * with one that no operation above claims is refused, never taken for its plain
- * neighbour. */
-static const char *const subresources[] = {
-	"abac",
-	"accelerate",
-	"acl",
-	"analytics",
-	"append",
-	"attributes",
-	"cors",
-	"delete",
-	"encryption",
-	"intelligent-tiering",
-	"inventory",
-	"legal-hold",
-	"lifecycle",
-	"location",
-	"logging",
-	"metadataConfiguration",
-	"metadataInventoryTable",
-	"metadataJournalTable",
-	"metadataTable",
-	"metrics",
-	"notification",
-	"object-lock",
-	"ownershipControls",
-	"partNumber",
-	"policy",
-	"policyStatus",
-	"publicAccessBlock",
-	"renameObject",
-	"replication",
-	"requestPayment",
-	"restore",
-	"retention",
-	"select",
-	"select-type",
-	"session",
-	"tagging",
-	"torrent",
-	"uploadId",
-	"uploads",
-	"versionId",
-	"versioning",
-	"versions",
-	"website",
-};
-
 /* given: what the client calls the request, or NULL. */
 static void choose_request_id(struct s3_call *c, const struct str *given)
 {
@@ -152,59 +82,10 @@ static bool may_enter(struct s3_call *c)
 	return false;
 }
 
-static bool matches(const struct s3_call *c, const struct s3_operation *op)
-{
-	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
-	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
-		return false;
-	if (!op->parameter)
-		return true;
-	const struct uri_param *p = uri_query_get(&c->query, str_of(op->parameter));
-	return p && (!op->value || str_eq(p->value, str_of(op->value)));
-}
-
-static const struct s3_operation *find_operation(const struct s3_call *c)
-{
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (matches(c, &operations[i]))
-			return &operations[i];
-	return NULL;
-}
-
-static int compare_name(const void *name, const void *entry)
-{
-	return str_cmp(*(const struct str *)name, str_of(*(const char *const *)entry));
-}
-
-static const char *find_subresource(struct str name)
-{
-	const char *const *found =
-		bsearch(&name, subresources, sizeof(subresources) / sizeof(subresources[0]),
-	                sizeof(subresources[0]), compare_name);
-	return found ? *found : NULL;
-}
-
-/* The first subresource that the request names and the operation is not about. */
-static const char *foreign_subresource(const struct s3_call *c, const struct s3_operation *op)
-{
-	for (size_t i = 0; i < c->query.n; i++) {
-		const struct uri_param *p = &c->query.params[i];
-		const char *name = find_subresource(p->name);
-		if (!name || (op && op->parameter && strcmp(op->parameter, name) == 0))
-			continue;
-		/* The only version of an object that was never versioned. */
-		if (strcmp(name, "versionId") == 0 &&
-		    (!p->value.n || str_eq(p->value, STR("null"))))
-			continue;
-		return name;
-	}
-	return NULL;
-}
-
 static void perform(struct s3_call *c)
 {
-	const struct s3_operation *op = find_operation(c);
-	const char *foreign = foreign_subresource(c, op);
+	const struct s3_operation *op = s3_find_operation(c);
+	const char *foreign = s3_foreign_subresource(c, op);
 	c->event = "s3.NotImplemented";
 	if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",

@@ -28,6 +28,9 @@ struct server;
 
 #define S3_REQUEST_ID_MAX 64
 
+#define S3_PARTS_MAX        10000
+#define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
+
 struct s3_call {
 	struct http_call *http;
 	struct server *server;
@@ -69,11 +72,19 @@ struct s3_operation {
 	const char *method;
 	enum { S3_SERVICE, S3_BUCKET, S3_OBJECT } level;
 	const char *parameter; /* query parameter that must be there, or NULL */
-	const char *value;     /* and have this value, or NULL */
 	void (*handle)(struct s3_call *c);
-	int metric;    /* METRIC_OPERATION_*, or -1: not a storage operation */
-	unsigned does; /* one of S3_DOES_* */
+	int metric;          /* METRIC_OPERATION_*, or -1: not a storage operation */
+	unsigned does;       /* one of S3_DOES_* */
+	const char *value;   /* that the parameter must have, or NULL */
+	const char *accepts; /* further subresources, separated by spaces, or NULL */
+	bool copies;         /* there is x-amz-copy-source; else there is none */
 };
+
+/* operations.c: what a request asks for, or NULL. */
+const struct s3_operation *s3_find_operation(const struct s3_call *c);
+/* The first subresource that the request names and the operation (NULL: none) is not
+ * about, or NULL. */
+const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op);
 
 /* Serves one request (proxyd/http/route.c). */
 void s3_handle(struct http_call *h);
@@ -89,6 +100,16 @@ bool s3_authenticate(struct s3_call *c);
 bool s3_refuse_fields(struct s3_call *c);
 /* A query parameter; empty when absent. */
 struct str s3_parameter(const struct s3_call *c, const char *name);
+/* The version that is asked for, as in store_find(): empty when none is. False:
+ * answered. */
+bool s3_version(struct s3_call *c, struct str *out);
+/* The conditions of a write. False: answered. */
+bool s3_conditions(struct s3_call *c, struct store_conditions *out);
+/* Whether they hold now: a client need not send a body for nothing. They are checked
+ * again with the commit, and that decides. False: answered. */
+bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond);
+/* What the client says about an object to come. False: answered. */
+bool s3_metadata(struct s3_call *c, struct store_object *o);
 /* The condition of a write, "*" or a tag. False: answered. */
 bool s3_if_match(struct s3_call *c, struct str *out);
 
@@ -101,6 +122,9 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
 void s3_reply_xml(struct s3_call *c, struct str document);
 void s3_reply_etag(struct s3_call *c, struct str etag);
+void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
+/* The checksum fields of an object. */
+void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
 
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */

@@ -66,4 +66,32 @@ LANGUAGE sql STABLE AS $$
 	SELECT format('%s on %s: a live copy is queued for deletion', l.backend_key, backend_name)
 	FROM object_locations l JOIN cleanup_queue q USING (backend_name)
 	WHERE q.object_key = l.backend_key
+	UNION ALL
+	SELECT format('%s/%s~%s: segment %s begins at %s', bucket, object_name, generation,
+		segment_number, start_byte)
+	FROM (SELECT *, sum(size_bytes) OVER (PARTITION BY bucket, object_name, generation
+			ORDER BY segment_number) - size_bytes AS true_start
+	      FROM segments WHERE generation IS NOT NULL) s
+	WHERE start_byte <> true_start
+	UNION ALL
+	SELECT format('%s/%s: not just its newest version is the current one', bucket, object_name)
+	FROM (SELECT bucket, object_name, count(*) FILTER (WHERE is_latest) AS latest,
+		max(created_at) AS newest, max(created_at) FILTER (WHERE is_latest) AS current
+	      FROM object_versions GROUP BY 1, 2) k
+	WHERE latest <> 1 OR current <> newest
+	UNION ALL
+	SELECT format('%s/%s: %s null versions', bucket, object_name, count(*))
+	FROM object_versions WHERE version_id IS NULL GROUP BY bucket, object_name HAVING count(*) > 1
+	UNION ALL
+	SELECT format('%s/%s: in a bucket that is not there', bucket, object_name)
+	FROM object_versions v WHERE NOT EXISTS (SELECT FROM buckets b WHERE b.bucket = v.bucket)
+	UNION ALL
+	SELECT format('segment %s of upload %s: no part', segment_id, upload_id)
+	FROM segments s WHERE upload_id IS NOT NULL AND NOT EXISTS (
+		SELECT FROM multipart_parts p WHERE (p.segment_id, p.upload_id, p.part_number)
+			= (s.segment_id, s.upload_id, s.part_number))
+	UNION ALL
+	SELECT format('part %s of upload %s: no segment of it', p.part_number, p.upload_id)
+	FROM multipart_parts p JOIN segments s USING (segment_id)
+	WHERE s.upload_id IS DISTINCT FROM p.upload_id OR s.size_bytes <> p.size_bytes
 $$;

@@ -1,35 +1,55 @@
 -- SPDX-License-Identifier: MIT
 --
--- Takes a version of a key, the current one so far, out of the catalogue; its copies
--- go to the clean-up queue. Status: ok, absent (that is not the current one any
--- more), precondition, not_found.
-CREATE FUNCTION s3o_delete(p_bucket TEXT, p_name TEXT, p_generation TEXT,
-	p_if_match TEXT, p_slot SMALLINT, OUT status TEXT, OUT queued BIGINT)
+-- Deletes keys or versions of a bucket, in one transaction. Each item of p_items is
+--
+--   {"name": key, "version": "" or the version id asked for, "generation": of the version
+--    that was found there, "" when none was, "if_match": "" or a tag or *,
+--    "marker": generation for a delete marker}
+--
+-- and gives a row with its position from 1. Status:
+--
+--   ok         done, or nothing was there. With a version id that version is gone;
+--              without one the null version, or, with versioning, a delete marker is the
+--              current one. is_marker: the version that is gone, or was made, is one;
+--              version_id what the client is told
+--   changed    another version is there than the one that was found; nothing was done
+--   no_bucket, precondition, not_found
+--
+-- A deletion that is executed late, after a newer write, finds another generation.
+CREATE FUNCTION s3o_delete(p_bucket TEXT, p_items JSONB, p_slot SMALLINT)
+RETURNS TABLE (item BIGINT, status TEXT, is_marker BOOLEAN, version_id TEXT, queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_old   object_versions%ROWTYPE;
-	v_delta RECORD;
+	v_bucket RECORD;
+	v_item   RECORD;
+	v_done   RECORD;
+	v_deltas s3o_delta[] := '{}';
 BEGIN
-	queued := 0;
-	PERFORM s3o_lock_key(p_bucket, p_name);
-	SELECT * INTO v_old FROM object_versions
-	WHERE bucket = p_bucket AND object_name = p_name AND is_latest FOR UPDATE;
-	status := s3o_check_conditions(FOUND AND NOT v_old.is_delete_marker, v_old.etag, FALSE,
-		p_if_match);
-	IF status IS NULL AND v_old.generation IS DISTINCT FROM p_generation THEN
-		status := 'absent';
-	END IF;
-	IF status IS NOT NULL THEN
-		RETURN;
-	END IF;
-
-	FOR v_delta IN
-		SELECT * FROM s3o_retire_version(p_bucket, p_name, v_old.generation, 'object_deleted')
-		ORDER BY backend_name COLLATE "C"
+	v_bucket := s3o_enter_bucket(p_bucket);
+	-- In order of the locks, whatever the order of the keys: two of these must not
+	-- wait for each other.
+	PERFORM s3o_lock_key(p_bucket, k.name) FROM (
+		SELECT DISTINCT value ->> 'name' AS name, hashtext(p_bucket || '/' || (value ->> 'name'))
+		FROM jsonb_array_elements(p_items) ORDER BY 2) k;
+	FOR v_item IN
+		SELECT ordinality, r.* FROM jsonb_array_elements(p_items) WITH ORDINALITY i
+		CROSS JOIN LATERAL jsonb_to_record(i.value) AS r (name TEXT, version TEXT,
+			generation TEXT, if_match TEXT, marker TEXT)
+		ORDER BY ordinality
 	LOOP
-		PERFORM s3o_add_to_slot(v_delta.backend_name, p_slot, -v_delta.bytes, 0,
-			v_delta.bytes, -v_delta.copies);
-		queued := queued + v_delta.copies;
+		IF v_bucket.is_there THEN
+			v_done := s3o_delete_one(p_bucket, v_bucket.versioning, v_item.name,
+				v_item.version, v_item.generation, v_item.if_match, v_item.marker);
+			v_deltas := v_deltas || v_done.deltas;
+			status := v_done.status;
+			is_marker := v_done.is_marker;
+			version_id := v_done.version_id;
+			queued := s3o_queued(v_done.deltas);
+		ELSE
+			status := 'no_bucket';
+		END IF;
+		item := v_item.ordinality;
+		RETURN NEXT;
 	END LOOP;
-	status := 'ok';
+	PERFORM s3o_apply(v_deltas, p_slot);
 END $$;

@@ -7,9 +7,8 @@
 SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9) AS status;
 
 -- name: commit
--- columns: status modified queued
-SELECT status, modified, queued
-FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+-- columns: status modified version_id queued
+SELECT status, modified, version_id, queued FROM s3o_commit($1, $2, $3, $4, $5, $6, $7);
 
 -- name: abandon
 -- columns: status modified
@@ -20,8 +19,15 @@ SELECT status, modified FROM s3o_abandon($1, $2, $3, $4, $5, $6);
 SELECT s3o_cancel($1) AS done;
 
 -- name: delete
--- columns: status queued
-SELECT status, queued FROM s3o_delete($1, $2, $3, $4, $5);
+-- columns: item status is_marker version_id queued
+SELECT item, status, is_marker, version_id, queued FROM s3o_delete($1, $2, $3);
+
+-- What is there of keys or versions that are to be deleted: $2 as for s3o_delete().
+-- name: find_generations :read
+-- columns: item generation
+SELECT i.ordinality AS item, v.generation
+FROM jsonb_array_elements($2::JSONB) WITH ORDINALITY i
+CROSS JOIN LATERAL s3o_find_version($1, i.value ->> 'name', i.value ->> 'version') v;
 
 -- Intents that are just being ended are locked: they need no renewal, and
 -- waiting for them in another order than the commit's would be a deadlock. The
@@ -38,33 +44,62 @@ WITH mine AS (
 SELECT id AS gone FROM unnest($1::TEXT[]) id
 WHERE NOT EXISTS (SELECT FROM pending_objects p WHERE p.intent_id = id);
 
+-- $3 is a version as in s3o_find_version().
 -- name: find_head :read
--- columns: generation size etag content_type headers metadata sha256 modified
+-- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
-       content_hash AS sha256, s3o_micros(created_at) AS modified
-FROM object_versions
-WHERE bucket = $1 AND object_name = $2 AND is_latest AND NOT is_delete_marker;
+       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       is_delete_marker AS marker, checksums, tags, acl, parts
+FROM s3o_find_version($1, $2, $3);
 
--- The first row is the version, the others are the copies of its segments in
--- order. One statement, so that a version never meets the copies of another one.
+-- The first row is the version, the others are the copies of its segments in order.
+-- One statement, so that a version never meets the copies of another one. Only segments
+-- that hold bytes $4 to $5, if these are not NULL ($4 < 0: so many at the end), or with
+-- part number $6.
 -- name: find_copies :read
--- columns: generation size etag content_type headers metadata sha256 modified segment_id segment_number segment_size backend backend_key copy_size
+-- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts segment_id segment_number segment_start segment_size backend backend_key copy_size
 WITH v AS MATERIALIZED (
-	SELECT * FROM object_versions
-	WHERE bucket = $1 AND object_name = $2 AND is_latest AND NOT is_delete_marker
+	SELECT * FROM s3o_find_version($1, $2, $3)
+), wanted AS MATERIALIZED (
+	SELECT CASE WHEN $4::BIGINT IS NULL THEN 1 ELSE COALESCE((
+		SELECT s.segment_number FROM segments s
+		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
+		  AND s.segment_number > 1
+		  AND s.start_byte <= CASE WHEN $4 < 0 THEN v.size_bytes + $4 ELSE $4 END
+		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS first,
+	       CASE WHEN $5::BIGINT IS NULL THEN 2147483647 ELSE COALESCE((
+		SELECT s.segment_number FROM segments s
+		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
+		  AND s.segment_number > 1 AND s.start_byte <= $5
+		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS last
+	FROM v
 )
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
-       content_hash AS sha256, s3o_micros(created_at) AS modified, NULL::BIGINT AS segment_id,
-       NULL::INT AS segment_number, NULL::BIGINT AS segment_size, NULL AS backend,
-       NULL AS backend_key, NULL::BIGINT AS copy_size, NULL::TIMESTAMPTZ AS copied_at
+       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       is_delete_marker AS marker, checksums, tags, acl, parts, NULL::BIGINT AS segment_id,
+       NULL::INT AS segment_number, NULL::BIGINT AS segment_start, NULL::BIGINT AS segment_size,
+       NULL AS backend, NULL AS backend_key, NULL::BIGINT AS copy_size,
+       NULL::TIMESTAMPTZ AS copied_at
 FROM v
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.segment_id, s.segment_number,
-       s.size_bytes, l.backend_name, l.backend_key, l.size_bytes, l.created_at
-FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
-	AND s.generation = v.generation
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, s.segment_id, s.segment_number, s.start_byte, s.size_bytes, l.backend_name,
+       l.backend_key, l.size_bytes, l.created_at
+FROM v CROSS JOIN wanted w JOIN segments s ON s.bucket = v.bucket
+	AND s.object_name = v.object_name AND s.generation = v.generation
+	AND s.segment_number BETWEEN w.first AND w.last
+	AND ($6::INT IS NULL OR COALESCE(s.part_number, s.segment_number) = $6)
 LEFT JOIN object_locations l ON l.segment_id = s.segment_id
 ORDER BY segment_number NULLS FIRST, copied_at, backend;
+
+-- What the segments of a version are, without their copies.
+-- name: segments :read
+-- columns: number part size etag sha256 checksums
+SELECT segment_number AS number, COALESCE(part_number, segment_number) AS part,
+       size_bytes AS size, etag, content_hash AS sha256, checksums
+FROM segments WHERE bucket = $1 AND object_name = $2 AND generation = $3
+  AND COALESCE(part_number, segment_number) > $4
+ORDER BY segment_number LIMIT $5;
 
 -- name: list :read
 -- columns: key size etag modified

@@ -11,6 +11,9 @@ FROM backend_space ORDER BY backend_name;
 -- name: sync_backend
 SELECT s3o_sync_backend($1, $2);
 
+-- name: sync_bucket
+INSERT INTO buckets (bucket) VALUES ($1) ON CONFLICT (bucket) DO NOTHING;
+
 -- name: folder :read
 -- columns: folder_id copies
 SELECT folder_id, (SELECT sum(copies)::BIGINT FROM backend_quota_slots s

@@ -19,7 +19,10 @@ static struct config_backend sf_backends[3] = {
 	{.name = "b", .quota_bytes = 1000},
 	{.name = "u", .quota_bytes = 0},
 };
+static struct config_bucket sf_bucket = {.name = "bk"};
 static struct config sf_config = {
+	.buckets = &sf_bucket,
+	.n_buckets = 1,
 	.backends = sf_backends,
 	.n_backends = 3,
 	.write_path = {.min_age = 60 * CLOCK_SEC},
@@ -35,7 +38,7 @@ struct sf {
 static void sf_sync(const char *conninfo)
 {
 	struct error e;
-	ck_assert_msg(store_sync_backends(conninfo, &sf_config, &e) == ERR_OK, "%s", e.text);
+	ck_assert_msg(store_sync_config(conninfo, &sf_config, &e) == ERR_OK, "%s", e.text);
 }
 
 static void sf_open(struct sf *f, const char *conninfo, const char *instance)
@@ -81,13 +84,26 @@ static struct store_object sf_object(const char *key, uint64_t size)
 	return o;
 }
 
+/* An object of one segment with n copies. */
+static enum err sf_commit_object(struct sf *f, const struct store_object *o, struct store_intent *i,
+                                 size_t n, const struct store_conditions *cond,
+                                 struct store_written *out)
+{
+	static const struct store_conditions none;
+	struct store_new_segment segment = {.size = o->size,
+	                                    .etag = o->etag,
+	                                    .sha256 = o->sha256,
+	                                    .intents = i,
+	                                    .n_intents = n};
+	return store_commit(f->s, o, cond ? cond : &none, &segment, 1, out, &f->e);
+}
+
 PG_MAYBE static enum err sf_commit(struct sf *f, const char *key, struct store_intent *i, size_t n,
                                    const struct store_conditions *cond)
 {
-	static const struct store_conditions none;
 	struct store_object o = sf_object(key, i[0].size);
-	int64_t modified;
-	return store_commit(f->s, &o, cond ? cond : &none, i, n, &modified, &f->e);
+	struct store_written out;
+	return sf_commit_object(f, &o, i, n, cond, &out);
 }
 
 /* A whole write with one copy. */
@@ -100,10 +116,23 @@ PG_MAYBE static enum err sf_put(struct sf *f, const char *key, const char *backe
 	return r;
 }
 
+PG_MAYBE static enum err sf_delete_if(struct sf *f, const char *key, const char *if_match,
+                                      uint64_t *copies)
+{
+	struct store_deletion d = {.key = str_of(key), .if_match = str_of(if_match)};
+	enum err r = store_delete(f->s, STR("bk"), &d, 1, &f->e);
+	*copies = d.copies;
+	return r == ERR_OK ? d.result.code : r;
+}
+
 PG_MAYBE static enum err sf_delete(struct sf *f, const char *key, uint64_t *copies)
 {
-	static const struct store_conditions none;
-	return store_delete(f->s, STR("bk"), str_of(key), &none, copies, &f->e);
+	return sf_delete_if(f, key, "", copies);
+}
+
+PG_MAYBE static enum err sf_find(struct sf *f, const char *key, struct store_version *v)
+{
+	return store_find_copies(f->s, STR("bk"), str_of(key), STR_NULL, NULL, f->a, v, &f->e);
 }
 
 /* The invariants hold. */

@@ -23,35 +23,34 @@ static void write_and_find(const char *conninfo)
 	struct sf f;
 	struct store_intent i[2];
 	struct store_version v;
-	int64_t modified = 0;
+	struct store_written w;
 	sf_open(&f, conninfo, "one");
 	ck_assert_str_eq(store_instance(f.s), "one");
 	ck_assert(db_is_healthy(f.db));
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_NOT_FOUND);
 
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 100, &i[0]), ERR_OK);
 	ck_assert_int_eq(sf_reserve(&f, "k", "u", 110, &i[1]), ERR_OK);
 	sf_assert_space(&f, "a", 0, 100, 0);
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_NOT_FOUND);
 
 	struct store_object o = sf_object("k", 90);
 	struct str_pair headers[] = {{STR("cache-control"), STR("no-cache, \"x\"")}};
 	struct str_pair metadata[] = {{STR("name"), STR("J\xc3\xbcrgen \\ \"quoted\"")},
 	                              {STR("empty"), STR("")}};
-	struct store_conditions none = {0};
 	o.headers = headers;
 	o.n_headers = 1;
 	o.metadata = metadata;
 	o.n_metadata = 2;
 	o.sha256 = STR("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	ck_assert_int_eq(store_commit(f.s, &o, &none, i, 2, &modified, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_commit_object(&f, &o, i, 2, NULL, &w), ERR_OK);
 	sf_assert_space(&f, "a", 100, 0, 0);
 	sf_assert_space(&f, "u", 110, 0, 0);
 	ck_assert_uint_eq(sf_space(&f, "a").objects, 1);
 	ck_assert_uint_eq(sf_space(&f, "a").limit, 1000);
 	ck_assert_uint_eq(sf_space(&f, "u").limit, 0);
 
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
 	ck_assert_str_eq(v.o.generation, o.generation);
 	ck_assert_uint_eq(v.o.size, 90);
 	ck_assert(str_eq(v.o.key, STR("k")) && str_eq(v.o.bucket, STR("bk")));
@@ -65,8 +64,10 @@ static void write_and_find(const char *conninfo)
 	for (size_t k = 0; k < 2; k++)
 		ck_assert(str_eq(v.o.metadata[k].value,
 		                 v.o.metadata[k].name.n == 4 ? metadata[0].value : STR("")));
-	ck_assert_int_eq(v.modified, modified);
-	ck_assert(clock_wall() - modified < 60 * CLOCK_SEC && clock_wall() > modified - CLOCK_SEC);
+	ck_assert_int_eq(v.modified, w.modified);
+	ck_assert_str_eq(w.version_id, "");
+	ck_assert(clock_wall() - v.modified < 60 * CLOCK_SEC &&
+	          clock_wall() > v.modified - CLOCK_SEC);
 	ck_assert_uint_eq(v.n_segments, 1);
 	ck_assert_int_eq(v.segments[0].number, 1);
 	ck_assert_uint_eq(v.segments[0].size, 90);
@@ -75,10 +76,10 @@ static void write_and_find(const char *conninfo)
 	ck_assert(str_eq(v.segments[0].copies[0].backend_key, i[0].backend_key));
 	ck_assert_uint_eq(v.segments[0].copies[1].size, 110);
 
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_OK);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), STR_NULL, f.a, &v, &f.e), ERR_OK);
 	ck_assert_uint_eq(v.n_segments, 0);
 	ck_assert_uint_eq(v.o.n_metadata, 2);
-	ck_assert_int_eq(store_find(f.s, STR("other"), STR("k"), false, f.a, &v, &f.e),
+	ck_assert_int_eq(store_find(f.s, STR("other"), STR("k"), STR_NULL, f.a, &v, &f.e),
 	                 ERR_NOT_FOUND);
 	sf_close(&f);
 }
@@ -90,9 +91,9 @@ static void overwrite(const char *conninfo)
 	struct store_version v1, v2;
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_put(&f, "k", "a", 1000), ERR_OK); /* exactly full */
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v1, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_find(&f, "k", &v1), ERR_OK);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 300), ERR_OK);
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v2, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_find(&f, "k", &v2), ERR_OK);
 	ck_assert(str_eq(v2.segments[0].copies[0].backend, STR("b")));
 	ck_assert_int_gt(v2.modified, v1.modified);
 	sf_assert_space(&f, "a", 0, 0, 1000);
@@ -107,7 +108,7 @@ static void overwrite(const char *conninfo)
 	pg_text(conninfo, "UPDATE object_versions SET created_at = now() + interval '1 hour'");
 	int64_t later = pg_number(conninfo, "SELECT s3o_micros(created_at) FROM object_versions");
 	ck_assert_int_eq(sf_put(&f, "k", "b", 200), ERR_OK);
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v2, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_find(&f, "k", &v2), ERR_OK);
 	ck_assert_int_eq(v2.modified, later + 1);
 	sf_close(&f);
 }
@@ -198,11 +199,10 @@ static void conditions(const char *conninfo)
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, &any), ERR_OK);
 
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &other, &copies, &f.e),
-	                 ERR_PRECONDITION);
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("none"), &any, &copies, &f.e),
-	                 ERR_NOT_FOUND);
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR("k"), &same, &copies, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_delete_if(&f, "k", "0000", &copies), ERR_PRECONDITION);
+	ck_assert_int_eq(sf_delete_if(&f, "none", "*", &copies), ERR_NOT_FOUND);
+	ck_assert_int_eq(sf_delete_if(&f, "k", "d41d8cd98f00b204e9800998ecf8427e", &copies),
+	                 ERR_OK);
 	ck_assert_uint_eq(copies, 1);
 	sf_close(&f);
 }
@@ -238,11 +238,10 @@ static void refused_commits(const char *conninfo)
 	/* Metadata that JSON cannot hold. */
 	struct store_object o = sf_object("k", 1);
 	struct str_pair bad = {STR("n"), STR("\xff")};
-	struct store_conditions none = {0};
-	int64_t modified;
+	struct store_written w;
 	o.metadata = &bad;
 	o.n_metadata = 1;
-	ck_assert_int_eq(store_commit(f.s, &o, &none, i, 1, &modified, &f.e), ERR_INVALID);
+	ck_assert_int_eq(sf_commit_object(&f, &o, i, 1, NULL, &w), ERR_INVALID);
 	sf_close(&f);
 }
 TEST(refused_commits)
@@ -258,7 +257,8 @@ static void deletes(const char *conninfo)
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
 	ck_assert_int_eq(sf_delete(&f, "k", &copies), ERR_OK);
 	ck_assert_uint_eq(copies, 1);
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_NOT_FOUND);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), STR_NULL, f.a, &v, &f.e),
+	                 ERR_NOT_FOUND);
 	sf_assert_space(&f, "a", 0, 0, 10);
 	ck_assert_str_eq(pg_text(conninfo, "SELECT reason FROM cleanup_queue"), "object_deleted");
 	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM segments"), 0);
@@ -387,7 +387,7 @@ static void segments(const char *conninfo)
 	pg_text(conninfo, "INSERT INTO segments (bucket, object_name, generation, segment_number, "
 	                  "size_bytes) SELECT bucket, object_name, generation, 3, 30 "
 	                  "FROM object_versions");
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), true, f.a, &v, &f.e), ERR_OK);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
 	ck_assert_uint_eq(v.n_segments, 3);
 	ck_assert_uint_eq(v.segments[0].n_copies, 1);
 	ck_assert_int_eq(v.segments[1].number, 2);

@@ -360,11 +360,11 @@ static void settling(const char *conninfo)
 	struct sf f;
 	struct store_intent i;
 	struct store_object o;
-	struct store_conditions none = {0};
-	int64_t modified, settled = 0;
+	struct store_written w;
+	int64_t settled = 0;
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
-	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_UNAVAILABLE);
+	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_UNAVAILABLE);
 	ck_assert_int_eq(settled, 0);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, NULL), ERR_CONFLICT); /* on its way till now */
@@ -372,13 +372,13 @@ static void settling(const char *conninfo)
 
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 30, &i), ERR_OK);
 	o = sf_object("k", 30);
-	ck_assert_int_eq(store_commit(f.s, &o, &none, &i, 1, &modified, &f.e), ERR_OK);
-	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_OK);
-	ck_assert_int_eq(settled, modified);
+	ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
+	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);
+	ck_assert_int_eq(settled, w.modified);
 	sf_assert_space(&f, "a", 30, 0, 10);
 
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
-	ck_assert_int_eq(store_settle(f.s, &i, &settled, &f.e), ERR_DB_UNCERTAIN);
+	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_DB_UNCERTAIN);
 	sf_close(&f);
 }
 TEST(settling)
@@ -391,11 +391,13 @@ static void late_deletion(const char *conninfo)
 	struct store_version v;
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
-	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), false, f.a, &v, &f.e), ERR_OK);
+	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), STR_NULL, f.a, &v, &f.e), ERR_OK);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
 	const char *deletion = pg_print(
-		"SELECT status FROM s3o_delete('bk', 'k', '%s', '', 0::SMALLINT)", v.o.generation);
-	ck_assert_str_eq(pg_text(conninfo, deletion), "absent");
+		"SELECT status || queued FROM s3o_delete('bk', '[{\"name\": \"k\", \"version\": "
+		"\"\", \"generation\": \"%s\", \"if_match\": \"\"}]', 0::SMALLINT)",
+		v.o.generation);
+	ck_assert_str_eq(pg_text(conninfo, deletion), "ok0");
 	sf_assert_space(&f, "a", 0, 0, 10);
 	sf_assert_space(&f, "b", 20, 0, 0);
 	sf_close(&f);

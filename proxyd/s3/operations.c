@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operations of S3 that are served: which request is which. What is not here is
+ * refused by name, never taken for its plain neighbour.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "observe/metrics.h"
+#include "proxyd/s3/s3.h"
+
+/* Further members follow. */
+#define OPERATION(name_, method_, level_, parameter_, handle_, metric_, does_, ...)                \
+	{                                                                                          \
+		.name = (name_), .method = (method_), .level = (level_),                           \
+		.parameter = (parameter_), .handle = (handle_), .metric = (metric_),               \
+		.does = (does_), __VA_ARGS__                                                       \
+	}
+
+/* First match wins. */
+static const struct s3_operation operations[] = {
+	OPERATION("ListBuckets", "GET", S3_SERVICE, NULL, s3_list_buckets, -1, S3_DOES_OTHER),
+
+	OPERATION("CreateBucket", "PUT", S3_BUCKET, NULL, s3_create_bucket, -1,
+                  S3_DOES_MAKE_BUCKET),
+	OPERATION("HeadBucket", "HEAD", S3_BUCKET, NULL, s3_head_bucket, -1, S3_DOES_OTHER),
+	OPERATION("GetBucketLocation", "GET", S3_BUCKET, "location", s3_get_bucket_location, -1,
+                  S3_DOES_OTHER),
+	OPERATION("ListObjectsV2", "GET", S3_BUCKET, "list-type", s3_list_objects_v2,
+                  METRIC_OPERATION_LIST, S3_DOES_OTHER, .value = "2"),
+	OPERATION("ListObjectsV1", "GET", S3_BUCKET, NULL, s3_list_objects_v1,
+                  METRIC_OPERATION_LIST, S3_DOES_OTHER),
+
+	OPERATION("PutObject", "PUT", S3_OBJECT, NULL, s3_put_object, METRIC_OPERATION_PUT,
+                  S3_DOES_WRITE),
+	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,
+                  S3_DOES_READ, .accepts = "partNumber versionId"),
+	OPERATION("HeadObject", "HEAD", S3_OBJECT, NULL, s3_head_object, METRIC_OPERATION_HEAD,
+                  S3_DOES_READ, .accepts = "partNumber versionId"),
+	OPERATION("DeleteObject", "DELETE", S3_OBJECT, NULL, s3_delete_object,
+                  METRIC_OPERATION_DELETE, S3_DOES_DELETE, .accepts = "versionId"),
+};
+
+/* Query parameters that turn a request into another operation, sorted. A request
+ * with one that no operation above claims is refused, never taken for its plain
+ * neighbour. */
+static const char *const subresources[] = {
+	"abac",
+	"accelerate",
+	"acl",
+	"analytics",
+	"append",
+	"attributes",
+	"cors",
+	"delete",
+	"encryption",
+	"intelligent-tiering",
+	"inventory",
+	"legal-hold",
+	"lifecycle",
+	"location",
+	"logging",
+	"metadataConfiguration",
+	"metadataInventoryTable",
+	"metadataJournalTable",
+	"metadataTable",
+	"metrics",
+	"notification",
+	"object-lock",
+	"ownershipControls",
+	"partNumber",
+	"policy",
+	"policyStatus",
+	"publicAccessBlock",
+	"renameObject",
+	"replication",
+	"requestPayment",
+	"restore",
+	"retention",
+	"select",
+	"select-type",
+	"session",
+	"tagging",
+	"torrent",
+	"uploadId",
+	"uploads",
+	"versionId",
+	"versioning",
+	"versions",
+	"website",
+};
+
+static bool matches(const struct s3_call *c, const struct s3_operation *op)
+{
+	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
+	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
+		return false;
+	if (op->copies != (http_head_get(&c->http->head, STR("x-amz-copy-source")) != NULL) &&
+	    str_eq(c->http->head.method, STR("PUT")) && level == S3_OBJECT)
+		return false;
+	if (!op->parameter)
+		return true;
+	const struct uri_param *p = uri_query_get(&c->query, str_of(op->parameter));
+	return p && (!op->value || str_eq(p->value, str_of(op->value)));
+}
+
+const struct s3_operation *s3_find_operation(const struct s3_call *c)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (matches(c, &operations[i]))
+			return &operations[i];
+	return NULL;
+}
+
+static int compare_name(const void *name, const void *entry)
+{
+	return str_cmp(*(const struct str *)name, str_of(*(const char *const *)entry));
+}
+
+static const char *find_subresource(struct str name)
+{
+	const char *const *found =
+		bsearch(&name, subresources, sizeof(subresources) / sizeof(subresources[0]),
+	                sizeof(subresources[0]), compare_name);
+	return found ? *found : NULL;
+}
+
+/* Whether a word is in a list that is separated by spaces, or NULL. */
+static bool is_listed(const char *list, const char *word)
+{
+	struct str rest = list ? str_of(list) : STR_NULL;
+	while (rest.n)
+		if (str_eq(str_cut(rest, ' ', &rest), str_of(word)))
+			return true;
+	return false;
+}
+
+const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op)
+{
+	for (size_t i = 0; i < c->query.n; i++) {
+		const char *name = find_subresource(c->query.params[i].name);
+		if (!name || (op && op->parameter && strcmp(op->parameter, name) == 0) ||
+		    (op && is_listed(op->accepts, name)))
+			continue;
+		return name;
+	}
+	return NULL;
+}

@@ -1,0 +1,48 @@
+-- SPDX-License-Identifier: MIT
+--
+-- One item of s3o_delete(), which holds the locks.
+CREATE FUNCTION s3o_delete_one(p_bucket TEXT, p_versioning TEXT, p_name TEXT, p_version TEXT,
+	p_generation TEXT, p_if_match TEXT, p_marker TEXT,
+	OUT status TEXT, OUT is_marker BOOLEAN, OUT version_id TEXT, OUT deltas s3o_delta[])
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_old    object_versions%ROWTYPE;
+	v_placed RECORD;
+BEGIN
+	deltas := '{}';
+	is_marker := FALSE;
+	version_id := p_version;
+	SELECT * INTO v_old FROM s3o_find_version(p_bucket, p_name, p_version);
+	status := s3o_check_conditions(FOUND AND NOT v_old.is_delete_marker, v_old.etag, FALSE,
+		p_if_match);
+	IF status IS NULL AND COALESCE(v_old.generation, '') <> p_generation THEN
+		-- What has been replaced without versions was deleted just before.
+		status := CASE WHEN p_version = '' AND p_versioning IS NULL THEN 'ok'
+		          ELSE 'changed' END;
+	END IF;
+	IF status IS NOT NULL THEN
+		RETURN;
+	END IF;
+
+	status := 'ok';
+	IF p_version <> '' OR p_versioning IS NULL THEN
+		IF v_old.generation IS NULL THEN
+			RETURN;
+		END IF;
+		is_marker := v_old.is_delete_marker;
+		deltas := s3o_retire_version(p_bucket, p_name, v_old.generation, 'object_deleted');
+		IF v_old.is_latest THEN
+			UPDATE object_versions SET is_latest = TRUE
+			WHERE bucket = p_bucket AND object_name = p_name AND generation = (
+				SELECT generation FROM object_versions
+				WHERE bucket = p_bucket AND object_name = p_name
+				ORDER BY created_at DESC LIMIT 1);
+		END IF;
+	ELSE
+		v_placed := s3o_place_version((p_versioning, v_old)::s3o_locked_key,
+			s3o_version_of(p_bucket, p_name, p_marker, '{"is_delete_marker": true}'));
+		is_marker := TRUE;
+		version_id := s3o_told_version(p_versioning, p_marker);
+		deltas := v_placed.displaced;
+	END IF;
+END $$;

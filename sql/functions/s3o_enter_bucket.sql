@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Whoever adds to a bucket enters it until the end of the transaction: meanwhile it
+-- cannot be removed, nor its versioning changed. To be called before a key is locked.
+CREATE FUNCTION s3o_enter_bucket(p_bucket TEXT, OUT is_there BOOLEAN, OUT versioning TEXT)
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(7002, hashtext(p_bucket));
+	SELECT b.versioning INTO versioning FROM buckets b WHERE bucket = p_bucket;
+	is_there := FOUND;
+END $$;

@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Takes segments out of the catalogue; their copies go to the clean-up queue, and what
+-- that moves from used to orphan is the result. The caller holds the lock on their key
+-- or upload.
+CREATE FUNCTION s3o_retire_segments(p_segments BIGINT[], p_reason TEXT) RETURNS s3o_delta[]
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_deltas s3o_delta[];
+BEGIN
+	WITH gone AS (
+		DELETE FROM object_locations WHERE segment_id = ANY (p_segments)
+		RETURNING backend_name, backend_key, size_bytes
+	), queued AS (
+		INSERT INTO cleanup_queue (backend_name, object_key, reason, size_bytes)
+		SELECT backend_name, backend_key, p_reason, size_bytes FROM gone
+	)
+	SELECT array_agg((backend_name, -bytes, 0, bytes, -copies)::s3o_delta) INTO v_deltas
+	FROM (SELECT backend_name, sum(size_bytes)::BIGINT AS bytes, count(*) AS copies
+	      FROM gone GROUP BY 1) g;
+	DELETE FROM multipart_parts WHERE segment_id = ANY (p_segments);
+	DELETE FROM segments WHERE segment_id = ANY (p_segments);
+	RETURN COALESCE(v_deltas, '{}');
+END $$;

@@ -200,6 +200,7 @@ def test_bytes_that_are_damaged_on_their_way(launch, directories):
                       ContentMD5=base64.b64encode(hashlib.md5(body).digest()).decode())
     assert o.s3().get_object(Bucket="photos", Key="k")["Body"].read() == body
     assert o.backends[1].count() == 1
+    o.tidy_up()
 
 
 @pytest.mark.parametrize("fault,undo", [("crash", "revive"), ("pause", "resume")])
@@ -236,9 +237,9 @@ def test_a_backend_stops_in_the_middle_of_writes(launch, directories, s3_state, 
                            'failed_backend="remote",success_backend="disk1"}'] >= 1
         assert o.backends[1].count() > 0
         server.run(undo, server.port)
+        reader = o.s3(retries={"max_attempts": 10})
         for key, body in acknowledged.items():
-            assert o.s3(retries={"max_attempts": 10}).get_object(
-                Bucket="photos", Key=key)["Body"].read() == body
+            assert reader.get_object(Bucket="photos", Key=key)["Body"].read() == body
         o.tidy_up(90)
         o.check()
         o.stop()

@@ -53,26 +53,11 @@ SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
 FROM s3o_find_version($1, $2, $3);
 
 -- The first row is the version, the others are the copies of its segments in order.
--- One statement, so that a version never meets the copies of another one. Only segments
--- that hold bytes $4 to $5, if these are not NULL ($4 < 0: so many at the end), or with
--- part number $6.
+-- One statement, so that a version never meets the copies of another one.
 -- name: find_copies :read
 -- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts segment_id segment_number segment_start segment_size backend backend_key copy_size
 WITH v AS MATERIALIZED (
-	SELECT * FROM s3o_find_version($1, $2, $3)
-), wanted AS MATERIALIZED (
-	SELECT CASE WHEN $4::BIGINT IS NULL THEN 1 ELSE COALESCE((
-		SELECT s.segment_number FROM segments s
-		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
-		  AND s.segment_number > 1
-		  AND s.start_byte <= CASE WHEN $4 < 0 THEN v.size_bytes + $4 ELSE $4 END
-		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS first,
-	       CASE WHEN $5::BIGINT IS NULL THEN 2147483647 ELSE COALESCE((
-		SELECT s.segment_number FROM segments s
-		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
-		  AND s.segment_number > 1 AND s.start_byte <= $5
-		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS last
-	FROM v
+	SELECT * FROM object_versions WHERE bucket = $1 AND object_name = $2 AND is_latest
 )
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
        content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
@@ -85,9 +70,43 @@ UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        NULL, s.segment_id, s.segment_number, s.start_byte, s.size_bytes, l.backend_name,
        l.backend_key, l.size_bytes, l.created_at
-FROM v CROSS JOIN wanted w JOIN segments s ON s.bucket = v.bucket
-	AND s.object_name = v.object_name AND s.generation = v.generation
-	AND s.segment_number BETWEEN w.first AND w.last
+FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
+	AND s.generation = v.generation
+LEFT JOIN object_locations l ON l.segment_id = s.segment_id
+ORDER BY segment_number NULLS FIRST, copied_at, backend;
+
+-- The same of any version ($3), and only of segments that hold bytes $4 to $5, if these are not NULL ($4 < 0: so many at the end), or with
+-- part number $6, which is never less than the number of the segment.
+-- name: find_some_copies :read
+-- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts segment_id segment_number segment_start segment_size backend backend_key copy_size
+WITH v AS MATERIALIZED (
+	SELECT v.*, CASE WHEN $4::BIGINT IS NULL THEN 1 ELSE COALESCE((
+		SELECT s.segment_number FROM segments s
+		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
+		  AND s.segment_number > 1
+		  AND s.start_byte <= CASE WHEN $4 < 0 THEN v.size_bytes + $4 ELSE $4 END
+		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS first_segment,
+	       CASE WHEN $5::BIGINT IS NULL THEN COALESCE($6::INT, 2147483647) ELSE COALESCE((
+		SELECT s.segment_number FROM segments s
+		WHERE s.bucket = $1 AND s.object_name = $2 AND s.generation = v.generation
+		  AND s.segment_number > 1 AND s.start_byte <= $5
+		ORDER BY s.start_byte DESC LIMIT 1), 1) END AS last_segment
+	FROM s3o_find_version($1, $2, $3) v
+)
+SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
+       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       is_delete_marker AS marker, checksums, tags, acl, parts, NULL::BIGINT AS segment_id,
+       NULL::INT AS segment_number, NULL::BIGINT AS segment_start, NULL::BIGINT AS segment_size,
+       NULL AS backend, NULL AS backend_key, NULL::BIGINT AS copy_size,
+       NULL::TIMESTAMPTZ AS copied_at
+FROM v
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, s.segment_id, s.segment_number, s.start_byte, s.size_bytes, l.backend_name,
+       l.backend_key, l.size_bytes, l.created_at
+FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
+	AND s.generation = v.generation
+	AND s.segment_number BETWEEN v.first_segment AND v.last_segment
 	AND ($6::INT IS NULL OR COALESCE(s.part_number, s.segment_number) = $6)
 LEFT JOIN object_locations l ON l.segment_id = s.segment_id
 ORDER BY segment_number NULLS FIRST, copied_at, backend;

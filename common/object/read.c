@@ -22,6 +22,7 @@ struct read_body {
 	uint64_t tried;      /* bit i: copy i of this segment has failed */
 	struct body *piece;  /* open copy, positioned at `at` */
 	const char *backend; /* of the piece */
+	bool long_read;      /* of several segments, as the store knows */
 };
 
 /* Copies that one segment can have, bounded by the bits of read_body.tried. */
@@ -179,6 +180,8 @@ static void read_close(struct body *b)
 {
 	struct read_body *r = (struct read_body *)b;
 	body_close(&r->piece);
+	if (r->long_read)
+		store_read_ends(r->engine->store, r->version->o.generation);
 	free(r);
 }
 
@@ -223,6 +226,10 @@ enum err engine_read(struct engine *g, struct arena *a, const struct store_versi
 	if (err != ERR_OK) {
 		free(r);
 		return err;
+	}
+	if (r->end > segment_end(r)) {
+		store_read_begins(g->store, v->o.generation);
+		r->long_read = true;
 	}
 	*backend = r->backend;
 	*out = &r->body;

@@ -127,9 +127,12 @@ void store_free(struct store **sp)
 	*sp = NULL;
 	s->closing = true;
 	task_cancel(s->renewer);
+	if (s->reads_kept)
+		task_cancel(s->keeper);
 	wait_group_wait(&s->tasks, 0);
 	arena_free(&s->hint_arena);
 	free(s->live);
+	free(s->reads);
 	free(s->instance);
 	free(s);
 }

@@ -228,6 +228,11 @@ struct store_part {
 enum err store_segments(struct store *s, const struct store_object *o, int after, int n,
                         struct arena *a, struct store_part **out, size_t *n_out, struct error *e);
 
+/* A read of several segments of that generation is under way until it ends, and may go on
+ * for long: when the version is replaced or deleted meanwhile, its bytes stay. */
+void store_read_begins(struct store *s, const char *generation);
+void store_read_ends(struct store *s, const char *generation);
+
 struct store_listed {
 	struct str key;
 	struct str etag;

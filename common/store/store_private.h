@@ -7,7 +7,7 @@
  *     uploads.c  uploads in parts             json.c     objects as JSON
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
- *     gauges.c   space as metrics
+ *     gauges.c   space as metrics             readers.c  long reads
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
@@ -61,6 +61,10 @@ struct live_intent {
 	bool gone;       /* the reaper had it */
 };
 
+struct live_read {
+	char generation[ULID_SIZE];
+};
+
 struct store {
 	struct db *db;
 	char *instance;
@@ -73,6 +77,11 @@ struct store {
 	int64_t landing_time;     /* after which nothing more of an ended write arrives */
 	struct live_intent *live; /* to be renewed */
 	size_t n_live, cap_live;
+
+	struct live_read *reads; /* of several segments, under way */
+	size_t n_reads, cap_reads;
+	bool reads_kept; /* by the keeper */
+	struct task *keeper;
 
 	char wakes[WAKE_SLUGS_MAX][WAKE_SLUG_SIZE];
 	size_t n_wakes;

@@ -16,7 +16,7 @@ BEGIN
 	END IF;
 	v_gone := s3o_retire_segments(
 		ARRAY(SELECT segment_id FROM segments WHERE upload_id = p_upload),
-		'abort_part_cleanup');
+		'abort_part_cleanup', NULL);
 	DELETE FROM multipart_uploads WHERE upload_id = p_upload;
 	PERFORM s3o_apply(v_gone, p_slot);
 	status := 'ok';

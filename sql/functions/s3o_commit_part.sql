@@ -44,7 +44,7 @@ BEGIN
 		    size_bytes = excluded.size_bytes, created_at = excluded.created_at;
 	PERFORM s3o_land(v_id, v_intents, v_time);
 	IF v_old IS NOT NULL THEN
-		v_replaced := s3o_retire_segments(ARRAY[v_old], 'part_replaced');
+		v_replaced := s3o_retire_segments(ARRAY[v_old], 'part_replaced', NULL);
 	END IF;
 	PERFORM s3o_apply(v_taken.deltas || v_replaced, v_taken.slot);
 	status := 'ok';

@@ -57,7 +57,7 @@ BEGIN
 	WHERE s.segment_id = o.segment_id;
 	v_unused := s3o_retire_segments(
 		ARRAY(SELECT segment_id FROM segments WHERE upload_id = p_upload),
-		'complete_part_cleanup');
+		'complete_part_cleanup', NULL);
 	DELETE FROM multipart_uploads WHERE upload_id = p_upload;
 	PERFORM s3o_apply(v_placed.displaced || v_unused, p_slot);
 

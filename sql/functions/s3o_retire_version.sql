@@ -10,7 +10,7 @@ BEGIN
 	v_deltas := s3o_retire_segments(ARRAY(
 		SELECT segment_id FROM segments
 		WHERE bucket = p_bucket AND object_name = p_name AND generation = p_generation),
-		p_reason);
+		p_reason, p_generation);
 	DELETE FROM object_versions
 	WHERE bucket = p_bucket AND object_name = p_name AND generation = p_generation;
 	RETURN v_deltas;

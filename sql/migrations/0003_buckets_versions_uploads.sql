@@ -59,6 +59,11 @@ CREATE TABLE completed_uploads (
 );
 CREATE INDEX completed_uploads_at ON completed_uploads (completed_at);
 
+-- Of a version with several segments, which somebody may still be reading.
+ALTER TABLE cleanup_queue ADD COLUMN generation TEXT COLLATE "C";
+CREATE INDEX cleanup_queue_generation ON cleanup_queue (generation)
+	WHERE generation IS NOT NULL;
+
 -- What a transaction adds to the counters of a backend. Collected, then applied in
 -- one go, in order of backend.
 CREATE TYPE s3o_delta AS (

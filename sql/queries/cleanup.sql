@@ -17,6 +17,13 @@ FROM due WHERE q.id = due.id
 RETURNING q.id, q.backend_name AS backend, q.object_key AS backend_key, q.reason,
 	q.size_bytes AS size, q.attempts, due.reclaimed;
 
+-- Versions that are still being read keep their segments for a while longer. Those that
+-- are claimed already cannot be saved; rows are new for 15 seconds before they can be.
+-- name: postpone_reads
+UPDATE cleanup_queue SET next_retry = now() + interval '30 seconds'
+WHERE generation = ANY ($1::TEXT[]) AND claimed_at IS NULL
+  AND next_retry < now() + interval '15 seconds';
+
 -- name: cleanup_done
 -- columns: done
 SELECT s3o_cleanup_done($1, $2) AS done;

@@ -370,36 +370,123 @@ static void lists(const char *conninfo)
 }
 TEST(lists)
 
-/* --- an object of several segments, as multipart uploads will make ------------------------ */
+/* --- an object of several segments --------------------------------------------------------- */
+
+/* 10 bytes on a, 20 on a and b, 30 on b; parts 1, 3 and 7. */
+static struct store_written put_segments(struct sf *f, const char *key)
+{
+	static const struct store_conditions none;
+	static const char *const backends[] = {"a", "b", "a", "b"};
+	struct store_intent i[4];
+	struct store_object o = sf_object(key, 60);
+	struct store_written w;
+	struct store_new_segment s[] = {
+		{.size = 10, .etag = o.etag, .part = 1, .intents = &i[0], .n_intents = 1},
+		{.size = 20, .etag = o.etag, .part = 3, .intents = &i[1], .n_intents = 2},
+		{.size = 30, .etag = o.etag, .part = 7, .intents = &i[3], .n_intents = 1},
+	};
+	for (int k = 0; k < 4; k++)
+		ck_assert_int_eq(sf_reserve(f, key, backends[k],
+		                            k == 0   ? 10
+		                            : k == 3 ? 30
+		                                     : 20,
+		                            &i[k]),
+		                 ERR_OK);
+	o.parts = 3;
+	ck_assert_int_eq(store_commit(f->s, &o, &none, s, 3, &w, &f->e), ERR_OK);
+	return w;
+}
+
+/* The numbers of the segments that hold what is wanted, and where the first begins. */
+static void expect_segments(struct sf *f, struct store_wanted wanted, int first, int last,
+                            uint64_t start)
+{
+	struct store_version v;
+	ck_assert_int_eq(
+		store_find_copies(f->s, STR("bk"), STR("k"), STR_NULL, &wanted, f->a, &v, &f->e),
+		ERR_OK);
+	ck_assert_uint_eq(v.n_segments, last - first + 1);
+	for (int i = 0; i <= last - first; i++)
+		ck_assert_int_eq(v.segments[i].number, first + i);
+	if (v.n_segments)
+		ck_assert_uint_eq(v.segments[0].start, start);
+}
 
 static void segments(const char *conninfo)
 {
 	struct sf f;
 	struct store_version v;
+	struct store_part *parts;
+	size_t n;
 	sf_open(&f, conninfo, "one");
-	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
-	pg_text(conninfo,
-	        "WITH s AS (INSERT INTO segments (bucket, object_name, generation, segment_number, "
-	        "  size_bytes) SELECT bucket, object_name, generation, 2, 20 FROM object_versions "
-	        "  RETURNING *) "
-	        "INSERT INTO object_locations SELECT segment_id, b, 'part2', 'bk/k', 20, "
-	        "  now() - o * interval '1 hour' FROM s, (VALUES ('b', 1), ('a', 0)) x (b, o)");
-	pg_text(conninfo, "INSERT INTO segments (bucket, object_name, generation, segment_number, "
-	                  "size_bytes) SELECT bucket, object_name, generation, 3, 30 "
-	                  "FROM object_versions");
+	put_segments(&f, "k");
+	sf_assert_space(&f, "a", 30, 0, 0);
+	sf_assert_space(&f, "b", 50, 0, 0);
 	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
 	ck_assert_uint_eq(v.n_segments, 3);
+	ck_assert_int_eq(v.o.parts, 3);
 	ck_assert_uint_eq(v.segments[0].n_copies, 1);
-	ck_assert_int_eq(v.segments[1].number, 2);
 	ck_assert_uint_eq(v.segments[1].size, 20);
+	ck_assert_uint_eq(v.segments[1].start, 10);
 	ck_assert_uint_eq(v.segments[1].n_copies, 2);
-	ck_assert(str_eq(v.segments[1].copies[0].backend, STR("b"))); /* the older one */
-	ck_assert_uint_eq(v.segments[2].n_copies, 0);
-	pg_text(conninfo, "DELETE FROM object_locations WHERE backend_key = 'part2'");
-	pg_text(conninfo, "DELETE FROM segments WHERE segment_number > 1");
+	ck_assert_uint_eq(v.segments[2].start, 30);
+
+	expect_segments(&f, (struct store_wanted){.first = 0, .last = 9}, 1, 1, 0);
+	expect_segments(&f, (struct store_wanted){.first = 9, .last = 10}, 1, 2, 0);
+	expect_segments(&f, (struct store_wanted){.first = 10, .last = 29}, 2, 2, 10);
+	expect_segments(&f, (struct store_wanted){.first = 29, .last = INT64_MAX}, 2, 3, 10);
+	expect_segments(&f, (struct store_wanted){.first = -30, .last = INT64_MAX}, 3, 3, 30);
+	expect_segments(&f, (struct store_wanted){.first = -31, .last = INT64_MAX}, 2, 3, 10);
+	expect_segments(&f, (struct store_wanted){.first = -INT64_MAX, .last = INT64_MAX}, 1, 3, 0);
+	expect_segments(&f, (struct store_wanted){.part = 3}, 2, 2, 10);
+	expect_segments(&f, (struct store_wanted){.part = 7}, 3, 3, 30);
+	expect_segments(&f, (struct store_wanted){.part = 2}, 1, 0, 0);
+
+	ck_assert_int_eq(store_segments(f.s, &v.o, 1, 10, f.a, &parts, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_int_eq(parts[0].number, 3);
+	ck_assert_uint_eq(parts[1].size, 30);
+	ck_assert_int_eq(store_segments(f.s, &v.o, 0, 1, f.a, &parts, &n, &f.e), ERR_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(parts[0].number, 1);
+	/* Without a copy it is still there. */
+	pg_text(conninfo, "DELETE FROM object_locations WHERE backend_name = 'a'");
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
+	ck_assert_uint_eq(v.n_segments, 3);
+	ck_assert_uint_eq(v.segments[0].n_copies, 0);
+	pg_text(conninfo, "DELETE FROM object_locations");
+	pg_text(conninfo, "DELETE FROM segments");
+	pg_text(conninfo, "DELETE FROM object_versions");
+	pg_text(conninfo,
+	        "UPDATE backend_quota_slots SET free = free + used, used = 0, copies = 0");
 	sf_close(&f);
 }
 TEST(segments)
+
+#define SECONDS_LEFT "SELECT min(extract(epoch FROM next_retry - now()))::INT FROM cleanup_queue"
+
+/* What is replaced while it is read stays until the reader is through. */
+static void readers(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v;
+	sf_open(&f, conninfo, "one");
+	put_segments(&f, "k");
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
+	store_read_begins(f.s, v.o.generation);
+	put_segments(&f, "k");
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue"), 4);
+	ck_assert_int_ge(pg_number(conninfo, SECONDS_LEFT), 13);
+	pg_until(pg_number(conninfo, SECONDS_LEFT) > 20); /* the keeper has come by */
+	store_read_ends(f.s, v.o.generation);
+	store_read_ends(f.s, v.o.generation); /* it is forgotten already */
+	/* A version with one segment is opened at once, or not at all. */
+	ck_assert_int_eq(sf_put(&f, "one", "u", 1), ERR_OK);
+	ck_assert_int_eq(sf_put(&f, "one", "u", 1), ERR_OK);
+	ck_assert_int_le(pg_number(conninfo, SECONDS_LEFT), 0);
+	sf_close(&f);
+}
+TEST(readers)
 
 /* --- hints and health ----------------------------------------------------------------------- */
 
@@ -466,6 +553,7 @@ int main(void)
 	tcase_add_test(t, test_one_winner);
 	tcase_add_test(t, test_lists);
 	tcase_add_test(t, test_segments);
+	tcase_add_test(t, test_readers);
 	tcase_add_test(t, test_hint_and_health);
 	tcase_add_test(t, test_folders);
 	return run_tests("store_catalogue", t);

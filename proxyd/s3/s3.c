@@ -232,7 +232,7 @@ static void process(struct s3_call *c)
 		return;
 	}
 	c->event = "s3.AuthFailure";
-	if (s3_authenticate(c) && locate(c) && may_enter(c))
+	if (s3_authenticate(c) && s3_adopt_parameters(c) && locate(c) && may_enter(c))
 		perform(c);
 }
 

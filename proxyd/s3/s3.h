@@ -27,6 +27,8 @@ struct config_bucket;
 struct server;
 
 #define S3_REQUEST_ID_MAX 64
+/* Whom all buckets and objects belong to: what Owner and expected owners say. */
+#define S3_OWNER "s3-orchestrator"
 
 struct s3_call {
 	struct http_call *http;
@@ -82,6 +84,10 @@ void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
+
+/* presigned.c: makes the x-amz-* parameters of a presigned URL fields of the head, where
+ * operations look for them. After the authentication. False: answered. */
+bool s3_adopt_parameters(struct s3_call *c);
 
 /* request.c: refuses what a request asks for in header fields, or in a signed URL that
  * carries them as parameters, and the operation does not do: it must not be done

@@ -53,6 +53,15 @@
 	X(KEY_TOO_LONG, "KeyTooLongError", 400, "Your key is too long")                            \
 	X(KEY_REQUIRED, "UserKeyMustBeSpecified", 400, "The object key must be specified.")        \
 	X(MALFORMED_XML, "MalformedXML", 400, "Failed to parse request body")                      \
+	X(MALFORMED_POST, "MalformedPOSTRequest", 400,                                             \
+	  "The body of your POST request is not well-formed multipart/form-data.")                 \
+	X(POST_FIELDS_TOO_LARGE, "MaxPostPreDataLengthExceededError", 400,                         \
+	  "Your POST request fields preceding the upload file were too large.")                    \
+	X(POST_TOO_LARGE, "EntityTooLarge", 400,                                                   \
+	  "Your proposed upload exceeds the maximum allowed size")                                 \
+	X(INVALID_POLICY, "InvalidPolicyDocument", 400,                                            \
+	  "The content of the form does not meet the conditions specified in the policy "          \
+	  "document.")                                                                             \
 	X(METADATA_TOO_LARGE, "MetadataTooLarge", 400,                                             \
 	  "Your metadata headers exceed the maximum allowed metadata size.")                       \
 	X(MISSING_CONTENT_LENGTH, "MissingContentLength", 411,                                     \

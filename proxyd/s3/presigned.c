@@ -49,7 +49,7 @@ static bool agrees(struct s3_call *c, const struct uri_param *p, size_t n_fields
 static bool append(struct s3_call *c, const struct uri_param *p)
 {
 	struct http_head *h = &c->http->head;
-	if (h->n_fields == HTTP1_FIELDS_MAX)
+	if (h->n_fields >= HTTP1_FIELDS_MAX)
 		s3_fail(c, S3_HEADERS_TOO_LARGE, NULL);
 	else if (!http1_is_token(p->name) || !http1_is_value(p->value))
 		s3_failf(c, S3_INVALID_ARGUMENT, "%.*s cannot be a header field", STR_FMT(p->name));
@@ -62,9 +62,12 @@ bool s3_adopt_parameters(struct s3_call *c)
 {
 	struct http_head *h = &c->http->head;
 	const size_t n_fields = h->n_fields;
-	if (c->auth.scheme != SIGV4_PRESIGNED)
+	size_t more = 0;
+	for (size_t i = 0; c->auth.scheme == SIGV4_PRESIGNED && i < c->query.n; i++)
+		more += counts_as_field(c->query.params[i].name);
+	if (more == 0)
 		return true;
-	struct http_field *fields = ARENA_ARRAY(c->arena, struct http_field, HTTP1_FIELDS_MAX);
+	struct http_field *fields = ARENA_ARRAY(c->arena, struct http_field, n_fields + more);
 	memcpy(fields, h->fields, n_fields * sizeof(*fields));
 	h->fields = fields;
 	for (size_t i = 0; i < c->query.n; i++) {

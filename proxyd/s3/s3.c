@@ -29,6 +29,8 @@ static const struct s3_operation operations[] = {
          METRIC_OPERATION_LIST, S3_DOES_OTHER},
 	{"ListObjectsV1", "GET", S3_BUCKET, NULL, NULL, s3_list_objects_v1, METRIC_OPERATION_LIST,
          S3_DOES_OTHER},
+	{"PostObject", "POST", S3_FORM, NULL, NULL, s3_post_object, METRIC_OPERATION_PUT,
+         S3_DOES_WRITE},
 	{"PutObject", "PUT", S3_OBJECT, NULL, NULL, s3_put_object, METRIC_OPERATION_PUT,
          S3_DOES_WRITE},
 	{"GetObject", "GET", S3_OBJECT, NULL, NULL, s3_get_object, METRIC_OPERATION_GET,
@@ -104,15 +106,24 @@ static void choose_request_id(struct s3_call *c, const struct str *given)
 	http_reply_field(c->http, "x-amz-id-2", str_of(c->server->host_id));
 }
 
+static enum path_result split_path(struct s3_call *c)
+{
+	c->bucket = s3_host_bucket(c->server->config, &c->http->head);
+	if (c->bucket.n)
+		return path_key(c->arena, c->http->path, &c->key);
+	struct path path;
+	enum path_result r = path_split(c->arena, c->http->path, &path);
+	c->bucket = r == PATH_OK ? path.bucket : STR_NULL;
+	c->key = r == PATH_OK ? path.key : STR_NULL;
+	return r;
+}
+
 /* Bucket and key of the request. False: answered. */
 static bool locate(struct s3_call *c)
 {
-	struct path path;
 	c->event = "s3.InvalidPath";
-	switch (path_split(c->arena, c->http->path, &path)) {
+	switch (split_path(c)) {
 	case PATH_OK:
-		c->bucket = path.bucket;
-		c->key = path.key;
 		return true;
 	case PATH_ROOT:
 		if (str_eq(c->http->head.method, STR("GET")))
@@ -155,6 +166,8 @@ static bool may_enter(struct s3_call *c)
 static bool matches(const struct s3_call *c, const struct s3_operation *op)
 {
 	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
+	if (c->form)
+		level = S3_FORM;
 	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
 		return false;
 	if (!op->parameter)
@@ -214,7 +227,8 @@ static void perform(struct s3_call *c)
 	} else if (!op) {
 		c->event = "s3.MethodNotAllowed";
 		http_reply_field(c->http, "Allow",
-		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
+		                 c->key.n ? STR("GET, HEAD, PUT, DELETE")
+		                          : STR("GET, HEAD, PUT, POST"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,
 		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
@@ -232,7 +246,9 @@ static void process(struct s3_call *c)
 		return;
 	}
 	c->event = "s3.AuthFailure";
-	if (s3_authenticate(c) && s3_adopt_parameters(c) && locate(c) && may_enter(c))
+	bool known = s3_is_form(c) ? locate(c) && s3_begin_form(c)
+	                           : s3_authenticate(c) && s3_adopt_parameters(c) && locate(c);
+	if (known && may_enter(c))
 		perform(c);
 }
 
@@ -312,7 +328,8 @@ static void record_storage(const struct s3_call *c, double seconds)
 {
 	if (!c->operation || c->operation->metric < 0)
 		return;
-	bool ok = c->http->status < 300 && !c->http->failed;
+	/* A form that was stored may be answered with a way back. */
+	bool ok = (c->http->status < 300 || c->http->status == 303) && !c->http->failed;
 	struct backend *b =
 		c->backend ? backend_by_name(&c->server->backends, str_of(c->backend)) : NULL;
 	int backend = METRIC_BACKEND_OR_NONE(b ? b->index : -1);

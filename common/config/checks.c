@@ -51,6 +51,38 @@ bool check_url_path(struct str v, struct buf *message)
 	return ok || complain(message, "must start with '/' and not end with one");
 }
 
+/* A name as it stands in Host, without the port: labels of letters, digits, '-', '_'. */
+static bool is_domain(struct str v)
+{
+	if (!v.n)
+		return false;
+	while (v.n > 0) {
+		struct str rest, label = str_cut(v, '.', &rest);
+
+		if (!label.n || label.n + 1 == v.n)
+			return false;
+		for (size_t i = 0; i < label.n; i++)
+			if (!isalnum((unsigned char)label.p[i]) && !memchr("-_", label.p[i], 2))
+				return false;
+		v = rest;
+	}
+	return true;
+}
+
+bool check_domains(struct str v, struct buf *message)
+{
+	while (v.n > 0) {
+		struct str domain = str_trim(str_cut(v, ',', &v));
+
+		if (is_domain(domain))
+			continue;
+		buf_printf(message, "\"%.*s\" is not a domain name like s3.example.com",
+		           STR_FMT(domain));
+		return false;
+	}
+	return true;
+}
+
 static bool is_cidr(struct str v)
 {
 	unsigned char address[sizeof(struct in6_addr)];

@@ -33,6 +33,7 @@ struct config_tls {
 
 struct config_server {
 	const char *listen_addr;
+	const char *domain; /* one or several, with commas; BUCKET.DOMAIN addresses a bucket */
 	enum log_level log_level;
 	uint64_t max_object_size;
 	int max_concurrent_requests, max_concurrent_reads, max_concurrent_writes;

@@ -76,6 +76,10 @@ static const struct section tls = {
 static const struct setting server_settings[] = {
 	{C("listen_addr", ADDRESS, server.listen_addr), ACTIVE, NO_RELOAD,
          .prose = "Where S3 clients connect. Required."},
+	{C("domain", STRING, server.domain), ACTIVE, .check = check_domains,
+         .prose = "Domain under which each bucket has a host name of its own, or several separated "
+                  "by commas. A request for the host BUCKET.DOMAIN is about that bucket and its "
+                  "path is the key; all other requests name the bucket in the path."},
 	{C("log_level", ENUM, server.log_level), ACTIVE, .fallback = "info", .choices = log_levels,
          .complaint = "must be one of: debug, info, warn, error",
          .prose = "Least severe log lines that are written."},

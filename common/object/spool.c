@@ -34,12 +34,13 @@
 
 struct spool {
 	struct spool_budget *budget;
-	uint64_t size; /* announced */
+	uint64_t size; /* announced; of an open spool the most it may have */
+	bool open;     /* the size is not known yet */
 	uint64_t written;
 	uint64_t charged; /* bytes taken from the budget */
-	char *memory;     /* all of the body; or one block, when fd != -1 */
+	char *memory;     /* all of the body so far; or one block, when fd != -1 */
 	size_t block;     /* its size */
-	size_t filled;    /* of the block */
+	size_t filled;    /* of the block, when fd != -1 */
 	int fd;
 	bool sealed;
 	enum err failed;
@@ -77,14 +78,28 @@ struct spool *spool_new(struct spool_budget *b, uint64_t size)
 	s->size = size;
 	s->fd = -1;
 	bool fits = size <= b->threshold && has_budget(b, size);
-	s->charged = size;
-	if (!fits) {
-		s->charged = s->block = choose_block(b, size);
+	s->block = fits ? size : choose_block(b, size);
+	if (!fits)
 		s->fd = -2; /* opened with the first block, where an error can be told */
-	}
+	s->charged = s->block;
 	b->used += s->charged;
 	s->memory = mem_alloc(s->charged ? s->charged : 1);
 	return s;
+}
+
+struct spool *spool_new_open(struct spool_budget *b, uint64_t max)
+{
+	struct spool *s = spool_new(b, max < BLOCK_MIN ? max : BLOCK_MIN);
+	s->size = max;
+	s->open = true;
+	return s;
+}
+
+static void resize_memory(struct spool *s, size_t n)
+{
+	s->memory = mem_resize(s->memory, n);
+	s->budget->used = s->budget->used - s->charged + n;
+	s->charged = s->block = n;
 }
 
 static void close_file(void *arg)
@@ -108,23 +123,6 @@ void spool_free(struct spool **sp)
 static bool in_file(const struct spool *s)
 {
 	return s->fd != -1;
-}
-
-enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e)
-{
-	uint64_t left = s->size - s->written;
-	if (left == 0)
-		return err_set(e, ERR_TOO_LARGE, "body is longer than announced");
-	if (!in_file(s)) {
-		*p = s->memory + s->written;
-		*n = left;
-	} else {
-		*p = s->memory + s->filled;
-		*n = s->block - s->filled;
-		if (*n > left)
-			*n = left;
-	}
-	return ERR_OK;
 }
 
 struct block_write {
@@ -155,32 +153,89 @@ static void write_block(void *arg)
 	}
 }
 
+/* Moves what is in the block to the file. */
+static enum err flush(struct spool *s, struct error *e)
+{
+	struct block_write w = {.s = s, .offset = (off_t)(s->written - s->filled)};
+	if (task_offload(write_block, &w) < 0)
+		w.error = EAGAIN;
+	if (w.error)
+		return err_set(e, w.error == ENOSPC || w.error == EDQUOT ? ERR_NO_SPACE : ERR_IO,
+		               "temporary file in %s: %s", s->budget->dir, strerror(w.error));
+	s->filled = 0;
+	return ERR_OK;
+}
+
+/* From memory to a file: all that is there is the first block. */
+static enum err leave_memory(struct spool *s, struct error *e)
+{
+	s->fd = -2;
+	s->filled = s->written;
+	enum err r = flush(s, e);
+	if (r != ERR_OK)
+		return r;
+	s->budget->used -= s->charged;
+	s->charged = 0;
+	resize_memory(s, choose_block(s->budget, s->size - s->written));
+	return ERR_OK;
+}
+
+/* More room for an open spool whose memory is full: twice as much, or a file. */
+static enum err grow(struct spool *s, struct error *e)
+{
+	const struct spool_budget *b = s->budget;
+	uint64_t want = 2 * (uint64_t)s->block;
+	if (want > s->size)
+		want = s->size;
+	if (want > b->threshold)
+		want = b->threshold;
+	if (want <= s->block || !has_budget(b, want - s->block))
+		return leave_memory(s, e);
+	resize_memory(s, want);
+	return ERR_OK;
+}
+
+enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e)
+{
+	uint64_t left = s->size - s->written;
+	if (left == 0)
+		return err_set(e, ERR_TOO_LARGE, "body is longer than announced");
+	if (!in_file(s) && s->written == s->block && grow(s, e) != ERR_OK)
+		return e->code;
+	size_t at = in_file(s) ? s->filled : s->written;
+	*p = s->memory + at;
+	*n = s->block - at;
+	if (*n > left)
+		*n = left;
+	return ERR_OK;
+}
+
 enum err spool_commit(struct spool *s, size_t n, struct error *e)
 {
 	assert(s->written + n <= s->size && !s->sealed);
 	s->written += n;
 	if (in_file(s)) {
 		s->filled += n;
-		if (s->filled == s->block || s->written == s->size) {
-			struct block_write w = {.s = s, .offset = (off_t)(s->written - s->filled)};
-			if (task_offload(write_block, &w) < 0)
-				w.error = EAGAIN;
-			if (w.error)
-				return err_set(e,
-				               w.error == ENOSPC || w.error == EDQUOT ? ERR_NO_SPACE
-				                                                      : ERR_IO,
-				               "temporary file in %s: %s", s->budget->dir,
-				               strerror(w.error));
-			s->filled = 0;
-		}
+		if ((s->filled == s->block || s->written == s->size) && flush(s, e) != ERR_OK)
+			return e->code;
 	}
 	notify_all(&s->grown);
 	return ERR_OK;
 }
 
+enum err spool_end(struct spool *s, struct error *e)
+{
+	assert(s->open && !s->sealed);
+	if (s->filled > 0 && flush(s, e) != ERR_OK)
+		return e->code;
+	s->size = s->written;
+	s->open = false;
+	return ERR_OK;
+}
+
 void spool_seal(struct spool *s)
 {
-	assert(s->written == s->size && s->filled == 0);
+	assert(!s->open && s->written == s->size && s->filled == 0);
 	s->sealed = true;
 	notify_all(&s->grown);
 }
@@ -287,6 +342,7 @@ static const struct body_ops reader_ops = {
 
 struct body *spool_body(struct spool *s)
 {
+	assert(!s->open);
 	struct spool_reader *r = mem_alloc(sizeof(*r));
 	r->body.ops = &reader_ops;
 	r->body.size = s->size;

@@ -30,13 +30,21 @@ struct spool_budget {
 
 /* size is the announced number of bytes. */
 struct spool *spool_new(struct spool_budget *b, uint64_t size);
+/* For a body whose size nobody knows before its end: at most max bytes. Memory is taken
+ * as it grows, up to the threshold and while the budget lasts; then all of it goes on in
+ * a file. It ends with spool_end(); until then it cannot be read. */
+struct spool *spool_new_open(struct spool_budget *b, uint64_t max);
+/* No more bytes will come: what was written is the size. May wait for the disk, with the
+ * errors of spool_commit(). Before spool_seal(), and for open spools only. */
+enum err spool_end(struct spool *s, struct error *e);
 /* May wait while a large file is closed. */
 void spool_free(struct spool **s);
 
 /* Where the next bytes may be written: *p is at least 1 byte, at most *n bytes
  * long, inside the spool (memory) or a block to be written to the file. Fill it
- * and say how much with spool_commit(), which may wait for the disk.
- * ERR_NO_SPACE: the disk is full; ERR_TOO_LARGE: more than the announced size. */
+ * and say how much with spool_commit(), which may wait for the disk; so does
+ * spool_space() once, when an open spool leaves memory. ERR_NO_SPACE: the disk is
+ * full; ERR_TOO_LARGE: more than the announced size, or max. */
 enum err spool_space(struct spool *s, void **p, size_t *n, struct error *e);
 enum err spool_commit(struct spool *s, size_t n, struct error *e);
 

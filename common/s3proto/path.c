@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the bytes of a request path to bucket and key.
+ * From the bytes of a request path and a host to bucket and key.
  */
 #include "s3proto/path.h"
 
@@ -39,6 +39,40 @@ enum path_result path_split(struct arena *a, struct str raw, struct path *out)
 	if (!str_starts(decoded, STR("/")))
 		return PATH_NO_BUCKET;
 	return split(str_skip(decoded, 1), out);
+}
+
+enum path_result path_key(struct arena *a, struct str raw, struct str *key)
+{
+	enum path_result r = decode(a, str_skip(raw, 1), key);
+	return r == PATH_OK && key->n > PATH_KEY_MAX ? PATH_KEY_TOO_LONG : r;
+}
+
+/* An IPv6 address has colons before its port, but is no bucket of a domain anyway. */
+static struct str without_port(struct str host)
+{
+	ssize_t colon = str_chr(host, ':');
+	return colon < 0 ? host : str_n(host.p, (size_t)colon);
+}
+
+/* "x.DOMAIN" with at least one byte before the dot. */
+static bool is_below(struct str host, struct str domain)
+{
+	return domain.n > 0 && host.n > domain.n + 1 && host.p[host.n - domain.n - 1] == '.' &&
+	       str_eq_nocase(str_skip(host, host.n - domain.n), domain);
+}
+
+struct str path_host_bucket(struct str host, struct str domains)
+{
+	struct str best = STR_NULL;
+	host = without_port(host);
+	while (domains.n > 0) {
+		struct str domain = str_trim(str_cut(domains, ',', &domains));
+		if (str_eq_nocase(host, domain))
+			return STR_NULL;
+		if (domain.n > best.n && is_below(host, domain))
+			best = domain;
+	}
+	return best.n ? str_n(host.p, host.n - best.n - 1) : STR_NULL;
 }
 
 #define VERSION STR("?versionId=")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Request paths (path style only: /bucket/key) and copy sources.
+ * Request paths (/bucket/key; /key where the host names the bucket), copy sources,
+ * and hosts that name a bucket.
  */
 #ifndef S3PROTO_PATH_H
 #define S3PROTO_PATH_H
@@ -30,6 +31,15 @@ struct path {
  * and split at the first '/' after the leading one; nothing is normalised: keys
  * may contain "//", ".", "..". */
 enum path_result path_split(struct arena *a, struct str raw, struct path *out);
+
+/* The same where the host names the bucket: all after the leading slash is the key.
+ * PATH_OK, PATH_BAD_ESCAPE, PATH_BAD_TEXT or PATH_KEY_TOO_LONG. */
+enum path_result path_key(struct arena *a, struct str raw, struct str *key);
+
+/* The bucket that the value of a Host field names as "BUCKET.DOMAIN[:port]", in any
+ * case; empty when it names none. domains: separated by commas; of several that fit
+ * the longest counts, and the host of a domain itself names no bucket. */
+struct str path_host_bucket(struct str host, struct str domains);
 
 /* The value of x-amz-copy-source: "[/]bucket/key[?versionId=...]". Both sides of
  * the '?' are decoded once; '+' is itself. Without a key it is PATH_NO_BUCKET. */

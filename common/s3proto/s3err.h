@@ -52,8 +52,6 @@
 	X(ENTITY_TOO_SMALL, "EntityTooSmall", 400,                                                 \
 	  "Your proposed upload is smaller than the minimum allowed object size.")                 \
 	X(ENTITY_TOO_LARGE, "EntityTooLarge", 413, "Object size exceeds the maximum allowed size") \
-	X(FORM_TOO_LARGE, "EntityTooLarge", 400,                                                   \
-	  "Your proposed upload exceeds the maximum allowed size")                                 \
 	X(TOO_MANY_BUCKETS, "TooManyBuckets", 400,                                                 \
 	  "You have attempted to create more buckets than allowed.")                               \
 	X(INVALID_LOCATION, "InvalidLocationConstraint", 400,                                      \
@@ -68,14 +66,18 @@
 	  "The bucket does not allow ACLs")                                                        \
 	X(MALFORMED_ACL, "MalformedACLError", 400,                                                 \
 	  "The ACL that you provided is not well-formed or does not validate.")                    \
-	X(MALFORMED_POST, "MalformedPOSTRequest", 400,                                             \
-	  "The body of your POST request is not well-formed multipart/form-data.")                 \
-	X(INVALID_POLICY_DOCUMENT, "InvalidPolicyDocument", 400,                                   \
-	  "The content of the form does not meet the conditions specified in the policy "          \
-	  "document.")                                                                             \
 	X(KEY_TOO_LONG, "KeyTooLongError", 400, "Your key is too long")                            \
 	X(KEY_REQUIRED, "UserKeyMustBeSpecified", 400, "The object key must be specified.")        \
 	X(MALFORMED_XML, "MalformedXML", 400, "Failed to parse request body")                      \
+	X(MALFORMED_POST, "MalformedPOSTRequest", 400,                                             \
+	  "The body of your POST request is not well-formed multipart/form-data.")                 \
+	X(POST_FIELDS_TOO_LARGE, "MaxPostPreDataLengthExceededError", 400,                         \
+	  "Your POST request fields preceding the upload file were too large.")                    \
+	X(POST_TOO_LARGE, "EntityTooLarge", 400,                                                   \
+	  "Your proposed upload exceeds the maximum allowed size")                                 \
+	X(INVALID_POLICY, "InvalidPolicyDocument", 400,                                            \
+	  "The content of the form does not meet the conditions specified in the policy "          \
+	  "document.")                                                                             \
 	X(METADATA_TOO_LARGE, "MetadataTooLarge", 400,                                             \
 	  "Your metadata headers exceed the maximum allowed metadata size.")                       \
 	X(MISSING_CONTENT_LENGTH, "MissingContentLength", 411,                                     \

@@ -103,16 +103,40 @@ static enum s3_error check_time(const struct sigv4_request *r, int64_t now, cons
 	return S3_OK;
 }
 
+/* The signing key of a secret, or of the dummy for NULL. True when it was known. */
+static bool key_of(const struct str *secret, struct str scope, uint8_t key[SHA256_SIZE])
+{
+	struct str with = secret != NULL ? *secret : DUMMY_SECRET;
+	bool cached = secret != NULL && sigv4_key_find(with, scope, key);
+	if (!cached)
+		sigv4_key_derive(with, scope, key);
+	return cached;
+}
+
+enum s3_error sigv4_verify_post(const struct sigv4_request *r, struct str policy,
+                                const struct str *secret)
+{
+	uint8_t key[SHA256_SIZE];
+	char expected[SHA256_HEX_SIZE];
+	bool cached = key_of(secret, r->scope, key);
+	sigv4_sign_string(key, policy, expected);
+	bool matches = str_eq_secret(str_n(expected, SHA256_HEX_SIZE - 1), r->signature);
+	if (secret == NULL)
+		return S3_INVALID_ACCESS_KEY_ID;
+	if (!matches)
+		return S3_SIGNATURE_DOES_NOT_MATCH;
+	if (!cached)
+		sigv4_key_remember(*secret, r->scope, key);
+	return S3_OK;
+}
+
 enum s3_error sigv4_verify(const struct sigv4_request *r, const struct http_head *h,
                            const struct str *secret, int64_t now, struct sigv4_seed *seed,
                            const char **why)
 {
 	*why = NULL;
 	uint8_t key[SHA256_SIZE];
-	struct str with = secret != NULL ? *secret : DUMMY_SECRET;
-	bool cached = secret != NULL && sigv4_key_find(with, r->scope, key);
-	if (!cached)
-		sigv4_key_derive(with, r->scope, key);
+	bool cached = key_of(secret, r->scope, key);
 	bool matches = signature_matches(r, h, key);
 
 	enum s3_error result = check_time(r, now, why);
@@ -123,7 +147,7 @@ enum s3_error sigv4_verify(const struct sigv4_request *r, const struct http_head
 	if (result != S3_OK)
 		return result;
 	if (!cached)
-		sigv4_key_remember(with, r->scope, key);
+		sigv4_key_remember(*secret, r->scope, key);
 	if (seed != NULL) {
 		*seed = (struct sigv4_seed){
 			.scope = r->scope, .amz_date = r->amz_date, .signature = r->signature};

@@ -31,6 +31,7 @@ enum sigv4_scheme {
 	SIGV4_NONE, /* no signature; also other schemes (SigV2, Bearer, ...) */
 	SIGV4_HEADER,
 	SIGV4_PRESIGNED,
+	SIGV4_POST, /* the policy of a browser form */
 };
 
 enum sigv4_payload {
@@ -86,6 +87,19 @@ struct sigv4_seed {
 enum s3_error sigv4_verify(const struct sigv4_request *r, const struct http_head *h,
                            const struct str *secret, int64_t now, struct sigv4_seed *seed,
                            const char **why);
+
+/* How a browser form is signed: its fields of these names, empty when absent. The
+ * signature is over the policy as it stands there, in base64. */
+struct sigv4_post {
+	struct str algorithm, credential, amz_date, signature, policy;
+};
+
+/* The counterparts of sigv4_parse() and sigv4_verify() for forms. There is no check of
+ * the time: the policy has an expiration. */
+enum s3_error sigv4_parse_post(const struct sigv4_post *p, struct sigv4_request *out,
+                               const char **why);
+enum s3_error sigv4_verify_post(const struct sigv4_request *r, struct str policy,
+                                const struct str *secret);
 
 /* The hex signature of a string to sign, for the chunks of a streaming body. */
 void sigv4_sign_string(const uint8_t key[SHA256_SIZE], struct str string,

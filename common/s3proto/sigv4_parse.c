@@ -171,6 +171,32 @@ static enum s3_error parse_presigned(const struct http_head *h, const struct uri
 	return finish(h, r, S3_AUTH_QUERY_PARAMETERS, why);
 }
 
+/* --- browser form --- */
+
+enum s3_error sigv4_parse_post(const struct sigv4_post *p, struct sigv4_request *out,
+                               const char **why)
+{
+	*out = (struct sigv4_request){
+		.scheme = SIGV4_POST,
+		.signature = p->signature,
+		.amz_date = p->amz_date,
+	};
+	*why = "The authorization mechanism you have provided is not supported. Please use "
+	       "AWS4-HMAC-SHA256.";
+	if (!str_eq(p->algorithm, ALGORITHM))
+		return S3_INVALID_REQUEST;
+	*why = "Bucket POST must contain the fields X-Amz-Credential, X-Amz-Date and "
+	       "X-Amz-Signature before the file.";
+	if (p->credential.n == 0 || p->amz_date.n == 0 || p->signature.n == 0)
+		return S3_INVALID_ARGUMENT;
+	*why = parse_credential(p->credential, out);
+	if (*why == NULL && !clock_parse_amz(p->amz_date, &out->date))
+		*why = "X-Amz-Date must be in the ISO8601 form YYYYMMDDThhmmssZ.";
+	if (*why == NULL && !str_eq(str_n(p->amz_date.p, 8), out->date8))
+		*why = "Invalid credential date. This date is not the same as X-Amz-Date.";
+	return *why == NULL ? S3_OK : S3_INVALID_ARGUMENT;
+}
+
 enum s3_error sigv4_parse(const struct http_head *h, struct str raw_path,
                           const struct uri_query *query, struct sigv4_request *out,
                           const char **why)

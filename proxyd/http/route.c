@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which part of the server a request belongs to. Health, metrics and admin share
- * the port with S3; the names they take are refused as bucket names.
+ * the port with S3; the names they take are refused as bucket names. A host that
+ * names a bucket has keys only.
  */
 #include "config/config.h"
 #include "ctl/token.h"
@@ -25,7 +26,9 @@ static bool is_health_path(struct str path)
 void route_public(struct http_call *c)
 {
 	struct server *s = c->server;
-	if (is_health_path(c->path))
+	if (s3_host_bucket(s->config, &c->head).n)
+		s3_handle(c);
+	else if (is_health_path(c->path))
 		health_handle(c);
 	else if (is_metrics_path(s, c->path))
 		metrics_handle(c);

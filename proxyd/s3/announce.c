@@ -64,7 +64,7 @@ static struct str trailer_names(const struct s3_call *c)
 static void find_form(const struct s3_call *c, struct s3_upload *u)
 {
 	u->chunked = awschunk_variant_of(c->auth.payload, &u->variant);
-	if (!u->chunked && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED &&
+	if (!u->chunked && !u->body && c->auth.payload == SIGV4_PAYLOAD_UNSIGNED &&
 	    metadata_is_aws_chunked(&c->http->head)) {
 		u->chunked = true; /* presigned or by token: framing without signatures */
 		u->variant = AWSCHUNK_UNSIGNED_TRAILER;
@@ -91,10 +91,11 @@ static const char *find_misfit(const struct s3_call *c, const struct s3_upload *
 	return NULL;
 }
 
-static bool parse_length(struct s3_call *c, struct s3_upload *u)
+static bool parse_length(struct s3_call *c, struct s3_upload *u, uint64_t max_size)
 {
-	u->size = c->http->head.content_length;
-	if (c->http->head.framing == HTTP_BODY_LENGTH)
+	u->open = u->body || (u->takes_open && c->http->head.framing == HTTP_BODY_CHUNKED);
+	u->size = u->open ? max_size : c->http->head.content_length;
+	if (u->open || c->http->head.framing == HTTP_BODY_LENGTH)
 		return true;
 	s3_fail(c, S3_MISSING_CONTENT_LENGTH, NULL);
 	return false;
@@ -115,7 +116,7 @@ static bool parse_decoded_length(struct s3_call *c, struct s3_upload *u)
 	return false;
 }
 
-static bool parse_form(struct s3_call *c, struct s3_upload *u)
+static bool parse_form(struct s3_call *c, struct s3_upload *u, uint64_t max_size)
 {
 	find_form(c, u);
 	const char *misfit = find_misfit(c, u);
@@ -124,7 +125,7 @@ static bool parse_form(struct s3_call *c, struct s3_upload *u)
 		         misfit);
 		return false;
 	}
-	return u->chunked ? parse_decoded_length(c, u) : parse_length(c, u);
+	return u->chunked ? parse_decoded_length(c, u) : parse_length(c, u, max_size);
 }
 
 /* --- checksums -------------------------------------------------------------- */
@@ -219,7 +220,7 @@ static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
                      struct s3_upload *u)
 {
-	if (!refuse_repeated(c) || !parse_form(c, u))
+	if (!refuse_repeated(c) || !parse_form(c, u, max_size))
 		return false;
 	if (u->size > max_size) {
 		s3_fail(c, S3_ENTITY_TOO_LARGE, too_large);

@@ -36,6 +36,27 @@ static enum s3_error check_signature(struct s3_call *c, const char **why)
 	                    &c->seed, why);
 }
 
+static enum s3_error check_post(struct s3_call *c, const struct sigv4_post *p, const char **why)
+{
+	enum s3_error r = sigv4_parse_post(p, &c->auth, why);
+	if (r != S3_OK)
+		return r;
+	const struct config_credential *credential =
+		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
+	return sigv4_verify_post(&c->auth, p->policy, credential ? &secret : NULL);
+}
+
+bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p)
+{
+	const char *why = NULL;
+	enum s3_error r = check_post(c, p, &why);
+	if (r == S3_OK)
+		return true;
+	s3_fail(c, r, why);
+	return false;
+}
+
 /* Compares with every token, without leaving early. */
 static enum s3_error check_token(struct s3_call *c)
 {

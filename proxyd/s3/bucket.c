@@ -49,8 +49,8 @@ void s3_list_buckets(struct s3_call *c)
 	BUF_AUTO b = {0};
 	xml_begin(&b, "ListAllMyBucketsResult");
 	xml_open(&b, "Owner");
-	xml_text(&b, "ID", STR("s3-orchestrator"));
-	xml_text(&b, "DisplayName", STR("s3-orchestrator"));
+	xml_text(&b, "ID", STR(S3_OWNER));
+	xml_text(&b, "DisplayName", STR(S3_OWNER));
 	xml_close(&b, "Owner");
 	xml_open(&b, "Buckets");
 	if (str_starts(str_of(c->allowed->name), prefix))

@@ -31,6 +31,8 @@ static const struct s3_operation operations[] = {
 	OPERATION("ListObjectsV1", "GET", S3_BUCKET, NULL, s3_list_objects_v1,
                   METRIC_OPERATION_LIST, S3_DOES_OTHER),
 
+	OPERATION("PostObject", "POST", S3_FORM, NULL, s3_post_object, METRIC_OPERATION_PUT,
+                  S3_DOES_WRITE),
 	OPERATION("PutObject", "PUT", S3_OBJECT, NULL, s3_put_object, METRIC_OPERATION_PUT,
                   S3_DOES_WRITE),
 	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,
@@ -92,7 +94,7 @@ static const char *const subresources[] = {
 
 static bool matches(const struct s3_call *c, const struct s3_operation *op)
 {
-	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
+	int level = c->form ? S3_FORM : c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
 	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
 		return false;
 	if (op->copies != (http_head_get(&c->http->head, STR("x-amz-copy-source")) != NULL) &&

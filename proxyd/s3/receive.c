@@ -101,7 +101,8 @@ static void restore_patience(struct receiver *r)
 static ssize_t read_some(struct receiver *r, void *p, size_t n, struct error *e)
 {
 	int64_t begin = clock_mono();
-	ssize_t got = body_read(r->c->http->body, p, n, r->patience, e);
+	struct body *body = r->u->body ? r->u->body : r->c->http->body;
+	ssize_t got = body_read(body, p, n, r->patience, e);
 	r->patience -= clock_mono() - begin;
 	if (got > 0)
 		r->progress += (uint64_t)got;
@@ -127,6 +128,47 @@ static bool receive_plain(struct receiver *r)
 			return false;
 	}
 	return true;
+}
+
+/* As much as may come has come. False: there is more. */
+static bool ends_here(struct receiver *r)
+{
+	struct error e;
+	char more;
+	ssize_t got = read_some(r, &more, 1, &e);
+	if (got < 0)
+		return refuse_read(r, &e);
+	return got == 0 || refuse(r, r->u->over ? r->u->over : S3_ENTITY_TOO_LARGE, NULL);
+}
+
+static bool end_open(struct receiver *r)
+{
+	struct error e;
+	if (r->c->received < r->u->min_size)
+		return refuse(r, S3_ENTITY_TOO_SMALL, NULL);
+	if (spool_end(r->spool, &e) != ERR_OK)
+		return refuse_spool(r, &e);
+	r->u->size = spool_size(r->spool);
+	return true;
+}
+
+static bool receive_open(struct receiver *r)
+{
+	struct error e;
+	while (r->c->received < r->u->size) {
+		void *p;
+		size_t n;
+		if (!space(r, &p, &n))
+			return false;
+		ssize_t got = read_some(r, p, n < READ_MAX ? n : READ_MAX, &e);
+		if (got == 0)
+			return end_open(r);
+		if (got < 0)
+			return refuse_read(r, &e);
+		if (!keep(r, p, (size_t)got))
+			return false;
+	}
+	return ends_here(r) && end_open(r);
 }
 
 static bool keep_copy(struct receiver *r, const char *data, size_t n)
@@ -244,6 +286,19 @@ static struct awschunk *new_decoder(struct s3_call *c, const struct s3_upload *u
 	return awschunk_new(&o);
 }
 
+static bool receive(struct receiver *r)
+{
+	if (r->u->chunked)
+		return receive_chunked(r);
+	return r->u->open ? receive_open(r) : receive_plain(r);
+}
+
+struct spool *s3_upload_spool(struct s3_call *c, const struct s3_upload *u)
+{
+	struct spool_budget *budget = engine_spool_budget(c->server->engine);
+	return u->open ? spool_new_open(budget, u->size) : spool_new(budget, u->size);
+}
+
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool)
 {
 	struct receiver r = {
@@ -255,7 +310,7 @@ bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spo
 	};
 	restore_patience(&r);
 	http_continue(c->http);
-	bool ok = (u->chunked ? receive_chunked(&r) : receive_plain(&r)) && verify(&r);
+	bool ok = receive(&r) && verify(&r);
 	if (ok) {
 		spool_seal(spool);
 	} else {

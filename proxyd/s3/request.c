@@ -9,8 +9,6 @@
 #include "s3proto/precondition.h"
 
 #define VALUES_MAX 2
-#define ANY_OPERATION                                                                              \
-	(S3_DOES_READ | S3_DOES_WRITE | S3_DOES_DELETE | S3_DOES_MAKE_BUCKET | S3_DOES_OTHER)
 
 /* Fields that ask for something this version does not do, but for the values that ask
  * for what happens anyway. A name that ends with a hyphen stands for all that begin
@@ -28,7 +26,6 @@ static const struct refused {
          S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
          {"private", "bucket-owner-full-control"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
-	{"x-amz-expected-bucket-owner", ANY_OPERATION, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-size", S3_DOES_DELETE, {0}},
@@ -59,9 +56,22 @@ static bool is_harmless(const struct refused *r, struct str value)
 	return false;
 }
 
+/* A client that names an owner wants nothing done to the buckets of others. */
+static bool is_wrong_owner(struct str name, struct str value)
+{
+	return (str_eq_nocase(name, STR("x-amz-expected-bucket-owner")) ||
+	        str_eq_nocase(name, STR("x-amz-source-expected-bucket-owner"))) &&
+	       !str_eq(value, STR(S3_OWNER));
+}
+
 /* False: answered. */
 static bool refuse(struct s3_call *c, struct str name, struct str value)
 {
+	if (is_wrong_owner(name, value)) {
+		s3_failf(c, S3_ACCESS_DENIED, "%.*s is not the owner of the bucket, which is %s",
+		         STR_FMT(name), S3_OWNER);
+		return false;
+	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		const struct refused *r = &refused[i];
 		if (!(r->does & c->operation->does) || !is_named(name, r->name) ||

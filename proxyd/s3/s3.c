@@ -34,15 +34,24 @@ static void choose_request_id(struct s3_call *c, const struct str *given)
 	http_reply_field(c->http, "x-amz-id-2", str_of(c->server->host_id));
 }
 
+static enum path_result split_path(struct s3_call *c)
+{
+	c->bucket = s3_host_bucket(c->server->config, &c->http->head);
+	if (c->bucket.n)
+		return path_key(c->arena, c->http->path, &c->key);
+	struct path path;
+	enum path_result r = path_split(c->arena, c->http->path, &path);
+	c->bucket = r == PATH_OK ? path.bucket : STR_NULL;
+	c->key = r == PATH_OK ? path.key : STR_NULL;
+	return r;
+}
+
 /* Bucket and key of the request. False: answered. */
 static bool locate(struct s3_call *c)
 {
-	struct path path;
 	c->event = "s3.InvalidPath";
-	switch (path_split(c->arena, c->http->path, &path)) {
+	switch (split_path(c)) {
 	case PATH_OK:
-		c->bucket = path.bucket;
-		c->key = path.key;
 		return true;
 	case PATH_ROOT:
 		if (str_eq(c->http->head.method, STR("GET")))
@@ -95,7 +104,8 @@ static void perform(struct s3_call *c)
 	} else if (!op) {
 		c->event = "s3.MethodNotAllowed";
 		http_reply_field(c->http, "Allow",
-		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
+		                 c->key.n ? STR("GET, HEAD, PUT, DELETE")
+		                          : STR("GET, HEAD, PUT, POST"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,
 		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
@@ -113,7 +123,9 @@ static void process(struct s3_call *c)
 		return;
 	}
 	c->event = "s3.AuthFailure";
-	if (s3_authenticate(c) && locate(c) && may_enter(c))
+	bool known = s3_is_form(c) ? locate(c) && s3_begin_form(c)
+	                           : s3_authenticate(c) && s3_adopt_parameters(c) && locate(c);
+	if (known && may_enter(c))
 		perform(c);
 }
 
@@ -193,7 +205,8 @@ static void record_storage(const struct s3_call *c, double seconds)
 {
 	if (!c->operation || c->operation->metric < 0)
 		return;
-	bool ok = c->http->status < 300 && !c->http->failed;
+	/* A form that was stored may be answered with a way back. */
+	bool ok = (c->http->status < 300 || c->http->status == 303) && !c->http->failed;
 	struct backend *b =
 		c->backend ? backend_by_name(&c->server->backends, str_of(c->backend)) : NULL;
 	int backend = METRIC_BACKEND_OR_NONE(b ? b->index : -1);

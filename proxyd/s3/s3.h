@@ -23,10 +23,14 @@
 #include "s3proto/s3err.h"
 #include "s3proto/sigv4.h"
 
+struct config;
 struct config_bucket;
+struct s3_form;
 struct server;
 
 #define S3_REQUEST_ID_MAX 64
+/* Whom all buckets and objects belong to: what Owner and expected owners say. */
+#define S3_OWNER "s3-orchestrator"
 
 #define S3_PARTS_MAX        10000
 #define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
@@ -41,6 +45,7 @@ struct s3_call {
 	struct sigv4_seed seed;              /* what chunk signatures continue from */
 	const struct config_bucket *allowed; /* the bucket of the credential */
 	struct str bucket, key;              /* decoded; key empty for bucket operations */
+	struct s3_form *form; /* of a browser, which takes the place of the head; or NULL */
 	const struct s3_operation *operation;
 
 	/* for the record */
@@ -70,7 +75,7 @@ enum {
 struct s3_operation {
 	const char *name; /* "PutObject", as in audit events and metrics */
 	const char *method;
-	enum { S3_SERVICE, S3_BUCKET, S3_OBJECT } level;
+	enum { S3_SERVICE, S3_BUCKET, S3_OBJECT, S3_FORM } level;
 	const char *parameter; /* query parameter that must be there, or NULL */
 	void (*handle)(struct s3_call *c);
 	int metric;          /* METRIC_OPERATION_*, or -1: not a storage operation */
@@ -91,8 +96,23 @@ void s3_handle(struct http_call *h);
 /* Answers what is no HTTP request; the head is not to be looked at. */
 void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
+/* vhost.c: the bucket that the host of a request names; empty: none, it is in the path. */
+struct str s3_host_bucket(const struct config *config, const struct http_head *h);
+
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
+/* The same by the signature of a form. */
+bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p);
+
+/* post.c: whether a request looks like the form of a browser. */
+bool s3_is_form(const struct s3_call *c);
+/* In place of s3_authenticate(), with the bucket known: reads a form up to its file and
+ * authenticates it. Fills form, auth, allowed. False: answered. */
+bool s3_begin_form(struct s3_call *c);
+
+/* presigned.c: makes the x-amz-* parameters of a presigned URL fields of the head, where
+ * operations look for them. After the authentication. False: answered. */
+bool s3_adopt_parameters(struct s3_call *c);
 
 /* request.c: refuses what a request asks for in header fields, or in a signed URL that
  * carries them as parameters, and the operation does not do: it must not be done
@@ -129,7 +149,15 @@ void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */
 struct s3_upload {
-	uint64_t size; /* decoded */
+	/* set by the caller before s3_upload_parse() */
+	bool takes_open;    /* the size may become known only at the end */
+	struct body *body;  /* the bytes, when they are not the body of the request itself;
+	                     * then the size is not known before */
+	uint64_t min_size;  /* of an open upload; 0: none */
+	enum s3_error over; /* what an open upload that is too large is told; 0: the usual */
+
+	uint64_t size; /* decoded; of an open upload the most it may have, until received */
+	bool open;     /* nobody knows the size yet */
 	bool chunked;  /* aws-chunked framing is to be removed */
 	enum awschunk_variant variant;
 	struct str trailer_names;             /* x-amz-trailer; all lines of it */
@@ -143,8 +171,15 @@ struct s3_upload {
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
                      struct s3_upload *u);
-/* receive.c: receives and verifies the body into a sealed spool. False: answered. */
+/* receive.c: a spool for the body that was announced. */
+struct spool *s3_upload_spool(struct s3_call *c, const struct s3_upload *u);
+/* Receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
+
+/* put.c: receives and stores the object of a request whose bucket, key and head fields
+ * are as for PutObject. False: answered. On success the answer has the object's fields
+ * and the caller sends it; *etag is in the arena, or in u. */
+bool s3_put_upload(struct s3_call *c, struct s3_upload *u, uint64_t max_size, struct str *etag);
 
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
@@ -154,6 +189,7 @@ void s3_get_bucket_location(struct s3_call *c);
 void s3_list_objects_v1(struct s3_call *c);
 void s3_list_objects_v2(struct s3_call *c);
 void s3_put_object(struct s3_call *c);
+void s3_post_object(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);

@@ -28,6 +28,10 @@ static void check_path(struct str s, struct arena *a)
 	    (path.bucket.n == 0 || path.key.n > PATH_KEY_MAX || !str_is_utf8(path.key) ||
 	     str_chr(path.bucket, '/') >= 0))
 		abort();
+	struct str domains, host = str_cut(s, '\n', &domains);
+	struct str bucket = path_host_bucket(host, domains);
+	if (bucket.n > 0 && (bucket.p != host.p || bucket.n + 1 >= host.n))
+		abort();
 	if (path_split_copy_source(a, s, &path) == PATH_OK &&
 	    (path.bucket.n == 0 || path.key.n == 0 || !str_is_utf8(path.version)))
 		abort();

@@ -88,9 +88,6 @@ def test_length_is_required_and_bounded(service):
     s = service
     assert s.ask(s.sign.request("PUT", "/photos/k", length=False)).error == (
         411, "MissingContentLength")
-    chunked = s.sign.request("PUT", "/photos/k", length=False, payload="UNSIGNED-PAYLOAD",
-                             fields={"transfer-encoding": "chunked"})
-    assert s.ask(chunked + b"3\r\nabc\r\n0\r\n\r\n").error == (411, "MissingContentLength")
     for size in (64 * MIB + 1, 5 << 40, (1 << 63) - 1):
         request = s.sign.request("PUT", "/photos/k", length=False,
                                  fields={"content-length": str(size)})

@@ -236,6 +236,101 @@ START_TEST(more_than_announced_is_refused)
 }
 END_TEST
 
+struct open_case {
+	uint64_t size, max;
+	bool in_memory;
+};
+
+/* Nobody knows the size before the end. */
+static void open_round_trip(void *arg)
+{
+	struct open_case *c = arg;
+	struct spool *s = spool_new_open(&budget, c->max);
+	struct error e;
+	const void *p;
+	ssize_t last;
+	ck_assert_uint_le(budget.used, 256 * 1024);
+	write_bytes(s, 0, c->size);
+	ck_assert_uint_le(budget.used, budget.limit);
+	ck_assert_int_eq(spool_end(s, &e), ERR_OK);
+	ck_assert_uint_eq(spool_size(s), c->size);
+	spool_seal(s);
+	ck_assert_int_eq(spool_in_memory(s, &p), c->in_memory);
+	struct body *b = spool_body(s);
+	ck_assert_uint_eq(b->size, c->size);
+	ck_assert_uint_eq(read_bytes(b, UINT64_MAX, &last, &e), c->size);
+	ck_assert_int_eq(last, 0);
+	body_close(&b);
+	spool_free(&s);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
+START_TEST(a_size_may_become_known_at_the_end)
+{
+	struct open_case cases[] = {
+		{0, 9 * MIB, true},
+		{1, 9 * MIB, true},
+		{16 * 1024, 16 * 1024, true},
+		{16 * 1024 + 1, 9 * MIB, true},
+		{3 * MIB + 17, 9 * MIB, true},
+		{4 * MIB, 9 * MIB, true},
+		{4 * MIB + 1, 9 * MIB, false},
+		{9 * MIB, 9 * MIB, false},
+		{8 * MIB + 12345, 1024ULL * MIB, false},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		run_in_task(open_round_trip, &cases[i]);
+}
+END_TEST
+
+static void fill_the_budget_openly(void *arg)
+{
+	struct spool *s[4];
+	struct error e;
+	const void *p;
+	(void)arg;
+	budget.limit = 6 * MIB + MIB / 2;
+	for (int i = 0; i < 4; i++) {
+		s[i] = spool_new_open(&budget, 9 * MIB);
+		write_bytes(s[i], 0, 3 * MIB);
+		ck_assert_int_eq(spool_end(s[i], &e), ERR_OK);
+		spool_seal(s[i]);
+	}
+	/* Doubling asks for 4 MiB each; the others get as far as 2 and give them back. */
+	ck_assert(spool_in_memory(s[0], &p));
+	for (int i = 1; i < 4; i++)
+		ck_assert(!spool_in_memory(s[i], &p));
+	ck_assert_uint_lt(budget.used, 5 * MIB);
+	for (int i = 0; i < 4; i++)
+		spool_free(&s[i]);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
+START_TEST(a_growing_body_stays_within_the_budget)
+{
+	run_in_task(fill_the_budget_openly, NULL);
+}
+END_TEST
+
+static void write_more_than_max(void *arg)
+{
+	struct spool *s = spool_new_open(&budget, 5 * MIB);
+	struct error e;
+	void *p;
+	size_t n;
+	(void)arg;
+	write_bytes(s, 0, 5 * MIB);
+	ck_assert_int_eq(spool_space(s, &p, &n, &e), ERR_TOO_LARGE);
+	spool_free(&s);
+	ck_assert_uint_eq(budget.used, 0);
+}
+
+START_TEST(more_than_the_most_is_refused)
+{
+	run_in_task(write_more_than_max, NULL);
+}
+END_TEST
+
 static void write_nowhere(void *arg)
 {
 	struct spool *s = spool_new(&budget, 5 * MIB);
@@ -267,6 +362,9 @@ int main(void)
 	tcase_add_test(t, beyond_the_budget_a_file_is_used);
 	tcase_add_test(t, a_reader_may_follow_the_writer_but_not_to_the_end);
 	tcase_add_test(t, more_than_announced_is_refused);
+	tcase_add_test(t, a_size_may_become_known_at_the_end);
+	tcase_add_test(t, a_growing_body_stays_within_the_budget);
+	tcase_add_test(t, more_than_the_most_is_refused);
 	tcase_add_test(t, a_folder_that_is_not_there_is_an_error);
 	return run_tests("object_spool", t);
 }

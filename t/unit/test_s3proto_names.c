@@ -80,6 +80,61 @@ START_TEST(key_length)
 }
 END_TEST
 
+START_TEST(keys_of_host_buckets)
+{
+	static const struct {
+		const char *raw;
+		enum path_result result;
+		const char *key;
+	} cases[] = {
+		{"/", PATH_OK, ""},
+		{"/k", PATH_OK, "k"},
+		{"/k/l/", PATH_OK, "k/l/"},
+		{"//k", PATH_OK, "/k"},
+		{"/a//b/../%2Fc", PATH_OK, "a//b/..//c"},
+		{"/%", PATH_BAD_ESCAPE, ""},
+		{"/%ff", PATH_BAD_TEXT, ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str key;
+		ck_assert_msg(path_key(arena, str_of(cases[i].raw), &key) == cases[i].result, "%s",
+		              cases[i].raw);
+		ck_assert(cases[i].result != PATH_OK || str_eq(key, str_of(cases[i].key)));
+	}
+}
+END_TEST
+
+START_TEST(buckets_of_hosts)
+{
+	static const struct {
+		const char *host, *domains, *bucket;
+	} cases[] = {
+		{"photos.s3.example.com", "s3.example.com", "photos"},
+		{"photos.s3.example.com:9000", "s3.example.com", "photos"},
+		{"Photos.S3.Example.COM", "s3.example.com", "Photos"},
+		{"my.photos.s3.example.com", "s3.example.com", "my.photos"},
+		{"s3.example.com", "s3.example.com", ""},
+		{"s3.example.com:9000", "s3.example.com", ""},
+		{".s3.example.com", "s3.example.com", ""},
+		{"photoss3.example.com", "s3.example.com", ""},
+		{"photos.example.com", "s3.example.com", ""},
+		{"photos.s3.example.com", "", ""},
+		{"[::1]:9000", "s3.example.com", ""},
+		{"", "s3.example.com", ""},
+		{"photos.other.org", "s3.example.com, other.org", "photos"},
+		/* The longest domain counts, whatever the order. */
+		{"photos.s3.example.com", "example.com,s3.example.com", "photos"},
+		{"photos.s3.example.com", "s3.example.com,example.com", "photos"},
+		{"s3.example.com", "example.com,s3.example.com", ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(
+			str_eq(path_host_bucket(str_of(cases[i].host), str_of(cases[i].domains)),
+		               str_of(cases[i].bucket)),
+			"%s of %s", cases[i].host, cases[i].domains);
+}
+END_TEST
+
 START_TEST(copy_sources)
 {
 	static const struct {
@@ -222,6 +277,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, paths);
 	tcase_add_test(t, key_length);
+	tcase_add_test(t, keys_of_host_buckets);
+	tcase_add_test(t, buckets_of_hosts);
 	tcase_add_test(t, copy_sources);
 	tcase_add_test(t, user_metadata);
 	tcase_add_test(t, user_metadata_size);

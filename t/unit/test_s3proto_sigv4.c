@@ -13,6 +13,7 @@
 
 #include "base/codec.h"
 #include "s3proto/sigv4.h"
+#include "post_policy_example.h"
 #include "s3proto_request.h"
 #include "t/unit/run.h"
 
@@ -178,6 +179,34 @@ START_TEST(published_presigned)
 	                 S3_SIGNATURE_DOES_NOT_MATCH);
 	/* What the header says does not count. */
 	ck_assert_int_eq(check(PRESIGNED "x-amz-content-sha256: " EMPTY "\n"), S3_OK);
+}
+END_TEST
+
+START_TEST(published_post)
+{
+	struct sigv4_post p = {
+		.algorithm = STR("AWS4-HMAC-SHA256"),
+		.credential = STR(KEY_ID "/20151229/us-east-1/s3/aws4_request"),
+		.amz_date = STR("20151229T000000Z"),
+		.signature =
+			STR("8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e"),
+		.policy = STR(POST_POLICY_EXAMPLE),
+	};
+	struct sigv4_request r;
+	const char *why;
+	struct str right = STR(SECRET), wrong = STR("wrong");
+	ck_assert_int_eq(sigv4_parse_post(&p, &r, &why), S3_OK);
+	ck_assert(str_eq(r.access_key, STR(KEY_ID)));
+	for (int again = 0; again < 2; again++)
+		ck_assert_int_eq(sigv4_verify_post(&r, p.policy, &right), S3_OK);
+	ck_assert_int_eq(sigv4_verify_post(&r, p.policy, &wrong), S3_SIGNATURE_DOES_NOT_MATCH);
+	ck_assert_int_eq(sigv4_verify_post(&r, p.policy, NULL), S3_INVALID_ACCESS_KEY_ID);
+	ck_assert_int_eq(sigv4_verify_post(&r, str_skip(p.policy, 4), &right),
+	                 S3_SIGNATURE_DOES_NOT_MATCH);
+	p.amz_date = STR("20151230T000000Z");
+	ck_assert_int_eq(sigv4_parse_post(&p, &r, &why), S3_INVALID_ARGUMENT);
+	p.algorithm = STR_NULL;
+	ck_assert_int_eq(sigv4_parse_post(&p, &r, &why), S3_INVALID_REQUEST);
 }
 END_TEST
 
@@ -572,6 +601,7 @@ int main(void)
 	tcase_add_test(t, published_put_object);
 	tcase_add_test(t, published_lifecycle_and_list);
 	tcase_add_test(t, published_presigned);
+	tcase_add_test(t, published_post);
 	tcase_add_test(t, presigned_parameters);
 	tcase_add_test(t, presigned_messages);
 	tcase_add_test(t, path_in_wire_form);

@@ -210,6 +210,18 @@ static bool verify_trailers(struct receiver *r)
 	return true;
 }
 
+static void keep_checksum(struct receiver *r)
+{
+	struct s3_upload *u = r->u;
+	if (u->keep == CHECKSUM_KINDS)
+		return;
+	char *text = arena_alloc(r->c->arena, CHECKSUM_BASE64_SIZE);
+	checksum_format(u->keep, checksum_set_value(r->sums, u->keep), text);
+	u->checksums = ARENA_NEW(r->c->arena, struct str_pair);
+	u->checksums[0] = (struct str_pair){str_of(checksum_name(u->keep)), str_of(text)};
+	u->n_checksums = 1;
+}
+
 static bool verify(struct receiver *r)
 {
 	checksum_set_final(r->sums);
@@ -225,6 +237,7 @@ static bool verify(struct receiver *r)
 		           r->u->sha256_hex);
 	if (r->u->sha256.n && !str_eq_nocase(r->u->sha256, str_of(r->u->sha256_hex)))
 		return refuse(r, S3_CONTENT_SHA256_MISMATCH, NULL);
+	keep_checksum(r);
 	return true;
 }
 

@@ -97,14 +97,19 @@ static void reply_properties(struct s3_call *c, const struct store_version *v, b
 		s3_reply_checksums(c, &v->o);
 }
 
-static void reply_validators(struct s3_call *c, const struct store_version *v)
+void s3_reply_modified(struct s3_call *c, const struct store_version *v)
 {
 	char modified[CLOCK_HTTP_SIZE];
 	clock_format_http(v->modified, modified);
-	s3_reply_etag(c, v->o.etag);
 	http_reply_field(c->http, "Last-Modified", str_of(modified));
 	s3_reply_version(c, v->version_id[0] || !s3_parameter(c, "versionId").n ? v->version_id
 	                                                                        : "null");
+}
+
+static void reply_validators(struct s3_call *c, const struct store_version *v)
+{
+	s3_reply_etag(c, v->o.etag);
+	s3_reply_modified(c, v);
 }
 
 static void reply_not_modified(struct s3_call *c, const struct store_version *v)
@@ -148,23 +153,20 @@ static bool parse_selection(struct s3_call *c, struct selection *s)
 	const struct http_head *h = &c->http->head;
 	const struct uri_param *part = uri_query_get(&c->query, STR("partNumber"));
 	const struct str *range = http_head_get(h, STR("range"));
-	uint64_t n;
 	*s = (struct selection){0};
 	if (!part) {
 		s->narrow = !http_head_get(h, STR("if-range")) &&
 		            range_bounds(range, &s->wanted.first, &s->wanted.last);
 		return true;
 	}
-	if (!str_to_u64(part->value, &n) || n < 1 || n > S3_PARTS_MAX) {
-		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
+	if (!s3_part_number(c, &s->part))
 		return false;
-	}
 	if (range) {
 		s3_fail(c, S3_INVALID_REQUEST,
 		        "Cannot specify both Range header and partNumber query parameter");
 		return false;
 	}
-	s->part = s->wanted.part = (int)n;
+	s->wanted.part = s->part;
 	s->narrow = true;
 	return true;
 }
@@ -227,9 +229,8 @@ static void reply_selection(struct s3_call *c, const struct store_version *v,
 		http_reply_fieldf(c->http, "x-amz-mp-parts-count", "%d", v->o.parts);
 }
 
-/* There is no object, or only the mark that it was deleted. */
-static void fail_find(struct s3_call *c, const struct store_version *v, struct str version,
-                      const struct error *e, const char *fallback)
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback)
 {
 	if (e->code != ERR_NOT_FOUND) {
 		s3_fail_err(c, e, fallback);
@@ -300,7 +301,7 @@ void s3_get_object(struct s3_call *c)
 	for (int lookups = 0; lookups < LOOKUPS_MAX; lookups++) {
 		if (store_find_copies(server->store, c->bucket, c->key, version,
 		                      s.narrow ? &s.wanted : NULL, c->arena, &v, &e) != ERR_OK) {
-			fail_find(c, &v, version, &e, "Failed to retrieve object");
+			s3_fail_find(c, &v, version, &e, "Failed to retrieve object");
 			return;
 		}
 		if (lookups > 0 && same_copies(&v, &before)) {
@@ -341,7 +342,7 @@ void s3_head_object(struct s3_call *c)
 	if (!may_override(c) || !s3_version(c, &version) || !parse_selection(c, &s))
 		return;
 	if (find_head(c, version, &s, &v, &e) != ERR_OK) {
-		fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
+		s3_fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
 	if (!conditions_hold(c, &v) || (s.part && !select_bytes(c, &v, &s)))

@@ -9,8 +9,7 @@
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 
-/* True when some backend might take the object. False: answered. */
-static bool admit(struct s3_call *c, uint64_t size)
+bool s3_admit(struct s3_call *c, uint64_t size)
 {
 	struct error e;
 	if (engine_admit(c->server->engine, size, &e) == ERR_OK)
@@ -26,6 +25,8 @@ static bool store(struct s3_call *c, struct engine_put *put, const struct s3_upl
 	put->object.size = u->size;
 	put->object.etag = str_of(u->md5_hex);
 	put->object.sha256 = str_of(u->sha256_hex);
+	put->object.checksums = u->checksums;
+	put->object.n_checksums = u->n_checksums;
 	if (engine_put(c->server->engine, c->arena, put, &e) != ERR_OK) {
 		s3_fail_err(c, &e, "Failed to store object");
 		return false;
@@ -34,6 +35,7 @@ static bool store(struct s3_call *c, struct engine_put *put, const struct s3_upl
 	c->size = put->object.size;
 	s3_reply_etag(c, put->object.etag);
 	s3_reply_version(c, put->written.version_id);
+	s3_reply_checksums(c, &put->object);
 	return true;
 }
 
@@ -43,10 +45,10 @@ bool s3_put_upload(struct s3_call *c, struct s3_upload *u, uint64_t max_size, st
 	                         .request_id = c->request_id};
 	if (!s3_upload_parse(c, max_size, "Object size exceeds the maximum allowed size", u) ||
 	    !s3_metadata(c, &put.object) || !s3_conditions(c, &put.conditions) ||
-	    !s3_conditions_hold(c, &put.conditions) || (!u->open && !admit(c, u->size)))
+	    !s3_conditions_hold(c, &put.conditions) || (!u->open && !s3_admit(c, u->size)))
 		return false;
 	put.spool = s3_upload_spool(c, u);
-	bool stored = s3_upload_receive(c, u, put.spool) && (!u->open || admit(c, u->size)) &&
+	bool stored = s3_upload_receive(c, u, put.spool) && (!u->open || s3_admit(c, u->size)) &&
 	              store(c, &put, u);
 	spool_free(&put.spool);
 	*etag = put.object.etag;

@@ -32,7 +32,11 @@ struct server;
 /* Whom all buckets and objects belong to: what Owner and expected owners say. */
 #define S3_OWNER "s3-orchestrator"
 
-#define S3_PARTS_MAX        10000
+#define S3_PARTS_MAX 10000
+/* Bounds of S3, whatever the configuration says: of each part but the last one, and of
+ * an object made of parts. */
+#define S3_PART_MIN         (UINT64_C(5) << 20)
+#define S3_OBJECT_MAX       (UINT64_C(5) << 40)
 #define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
 struct s3_call {
@@ -58,6 +62,11 @@ struct s3_call {
 		size_t keys; /* and common prefixes, on this page */
 		bool truncated;
 	} listed;
+	struct {
+		struct str id;
+		int part;       /* number */
+		uint64_t parts; /* that it was made of */
+	} upload;
 	bool trespassing;  /* the bucket is not that of the credential */
 	const char *event; /* audit event when no operation was reached */
 	char error[300];   /* what went wrong, for the log */
@@ -70,6 +79,7 @@ enum {
 	S3_DOES_DELETE = 4,
 	S3_DOES_MAKE_BUCKET = 8,
 	S3_DOES_OTHER = 16,
+	S3_DOES_PREPARE = 32, /* nothing yet that conditions could be about; with another one */
 };
 
 struct s3_operation {
@@ -79,10 +89,11 @@ struct s3_operation {
 	const char *parameter; /* query parameter that must be there, or NULL */
 	void (*handle)(struct s3_call *c);
 	int metric;          /* METRIC_OPERATION_*, or -1: not a storage operation */
-	unsigned does;       /* one of S3_DOES_* */
+	unsigned does;       /* S3_DOES_* */
 	const char *value;   /* that the parameter must have, or NULL */
 	const char *accepts; /* further subresources, separated by spaces, or NULL */
 	bool copies;         /* there is x-amz-copy-source; else there is none */
+	bool sums_object;    /* x-amz-checksum-* are of the object, not of the body */
 };
 
 /* operations.c: what a request asks for, or NULL. */
@@ -90,6 +101,8 @@ const struct s3_operation *s3_find_operation(const struct s3_call *c);
 /* The first subresource that the request names and the operation (NULL: none) is not
  * about, or NULL. */
 const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op);
+/* Whether operations have that subresource, but none with the method of the request. */
+bool s3_is_other_method(const struct s3_call *c, const char *subresource);
 
 /* Serves one request (proxyd/http/route.c). */
 void s3_handle(struct http_call *h);
@@ -120,6 +133,13 @@ bool s3_adopt_parameters(struct s3_call *c);
 bool s3_refuse_fields(struct s3_call *c);
 /* A query parameter; empty when absent. */
 struct str s3_parameter(const struct s3_call *c, const char *name);
+/* The parameter partNumber. False: answered. */
+bool s3_part_number(struct s3_call *c, int *out);
+/* The parameter encoding-type of a listing: whether it is "url". False: answered. */
+bool s3_encoding_type(struct s3_call *c, bool *url);
+/* Whether the parameter of a listing can stand in a query: UTF-8 without NUL. False:
+ * answered. */
+bool s3_check_text(struct s3_call *c, struct str text);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
@@ -143,8 +163,14 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 void s3_reply_xml(struct s3_call *c, struct str document);
 void s3_reply_etag(struct s3_call *c, struct str etag);
 void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
-/* The checksum fields of an object. */
+/* The checksum fields of an object, and without their type those of a part. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
+void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
+/* Elements that several documents have. */
+void s3_xml_owner(struct buf *b, const char *element);
+void s3_xml_etag(struct buf *b, struct str etag);
+void s3_xml_checksums(struct buf *b, const struct str_pair *sums, size_t n);
+const char *s3_checksum_type(const struct str_pair *sums, size_t n); /* of an object */
 
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */
@@ -162,11 +188,15 @@ struct s3_upload {
 	enum awschunk_variant variant;
 	struct str trailer_names;             /* x-amz-trailer; all lines of it */
 	unsigned kinds;                       /* checksums to compute, CHECKSUM_BITs */
+	unsigned sent;                        /* those that come with it, without Content-MD5 */
+	enum checksum_kind keep;              /* of these, or any: stored; CHECKSUM_KINDS: none */
 	struct str announced[CHECKSUM_KINDS]; /* base64 from header fields; empty: none */
 	struct str sha256; /* the signed payload hash, hex; empty when not signed */
 	/* out */
-	char md5_hex[33];    /* "" when it was not computed */
-	char sha256_hex[65]; /* "" when it was not computed */
+	char md5_hex[33];           /* "" when it was not computed */
+	char sha256_hex[65];        /* "" when it was not computed */
+	struct str_pair *checksums; /* that is kept, as in store_object */
+	size_t n_checksums;
 };
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
@@ -175,6 +205,18 @@ bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large
 struct spool *s3_upload_spool(struct s3_call *c, const struct s3_upload *u);
 /* Receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
+/* receive.c: the body of an operation that is asked for with a document, at most max
+ * bytes: received and verified like an upload. It lives in the arena. False: answered. */
+bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
+
+/* put.c: whether some backend might take that many bytes. False: answered. */
+bool s3_admit(struct s3_call *c, uint64_t size);
+
+/* get.c: there is no object, or only the mark that it was deleted. */
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback);
+/* get.c: Last-Modified, and the version's id. */
+void s3_reply_modified(struct s3_call *c, const struct store_version *v);
 
 /* put.c: receives and stores the object of a request whose bucket, key and head fields
  * are as for PutObject. False: answered. On success the answer has the object's fields
@@ -193,5 +235,12 @@ void s3_post_object(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);
+void s3_get_object_attributes(struct s3_call *c);
+void s3_create_upload(struct s3_call *c);
+void s3_upload_part(struct s3_call *c);
+void s3_complete_upload(struct s3_call *c);
+void s3_abort_upload(struct s3_call *c);
+void s3_list_parts(struct s3_call *c);
+void s3_list_uploads(struct s3_call *c);
 
 #endif

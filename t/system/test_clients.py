@@ -73,8 +73,7 @@ def test_awscli(orchestrator, files, odd_files, workdir):
     # Multipart uploads are not part of this version: single PUTs up to their limit.
     config = f"{workdir}/aws-config"
     with open(config, "w") as f:
-        f.write("[default]\nregion = us-east-1\ns3 =\n  multipart_threshold = 5GB\n"
-                "  addressing_style = path\n")
+        f.write("[default]\nregion = us-east-1\ns3 =\n  addressing_style = path\n")
     env = {"AWS_CONFIG_FILE": config, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
            "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -129,7 +128,7 @@ def test_rclone(orchestrator, files, odd_files, workdir):
     with open(config, "w") as f:
         f.write(f"[o]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\n"
                 f"secret_access_key = {SECRET}\nendpoint = {orchestrator.endpoint}\n"
-                "region = us-east-1\nforce_path_style = true\nupload_cutoff = 5G\n")
+                "region = us-east-1\nforce_path_style = true\nupload_cutoff = 20M\n")
 
     def rclone(*args):
         return run("rclone", "--config", config, "--retries", "1", "--low-level-retries", "1", *args)
@@ -154,7 +153,7 @@ def test_s3cmd(orchestrator, files, odd_files, workdir):
     config = f"{workdir}/s3cfg"
     with open(config, "w") as f:
         f.write(f"[default]\naccess_key = {KEY}\nsecret_key = {SECRET}\nhost_base = {host}\n"
-                f"host_bucket = {host}\nuse_https = False\nenable_multipart = False\n"
+                f"host_bucket = {host}\nuse_https = False\n"
                 "max_retries = 1\nbucket_location = us-east-1\n")
 
     def s3cmd(*args):

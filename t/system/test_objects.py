@@ -240,7 +240,6 @@ def test_what_is_not_built_is_refused_by_name(orchestrator):
             (s3.get_object_acl, dict(Bucket="photos", Key="k")),
             (s3.put_object_tagging, dict(Bucket="photos", Key="k", Tagging={"TagSet": []})),
             (s3.delete_object_tagging, dict(Bucket="photos", Key="k")),
-            (s3.create_multipart_upload, dict(Bucket="photos", Key="k")),
             (s3.get_bucket_policy, dict(Bucket="photos")),
             (s3.list_object_versions, dict(Bucket="photos")),
             (s3.delete_objects, dict(Bucket="photos", Delete={"Objects": [{"Key": "k"}]})),

@@ -33,6 +33,10 @@ static const struct s3_operation operations[] = {
 
 	OPERATION("PutObject", "PUT", S3_OBJECT, NULL, s3_put_object, METRIC_OPERATION_PUT,
                   S3_DOES_WRITE),
+	OPERATION("UploadPartCopy", "PUT", S3_OBJECT, "partNumber", s3_upload_part_copy,
+                  METRIC_OPERATION_PART, S3_DOES_WRITE, .accepts = "uploadId", .copies = true),
+	OPERATION("CopyObject", "PUT", S3_OBJECT, NULL, s3_copy_object, METRIC_OPERATION_COPY,
+                  S3_DOES_WRITE, .copies = true),
 	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,
                   S3_DOES_READ, .accepts = "partNumber versionId"),
 	OPERATION("HeadObject", "HEAD", S3_OBJECT, NULL, s3_head_object, METRIC_OPERATION_HEAD,

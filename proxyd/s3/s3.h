@@ -24,6 +24,7 @@
 #include "s3proto/sigv4.h"
 
 struct config_bucket;
+struct s3_keepalive;
 struct server;
 
 #define S3_REQUEST_ID_MAX 64
@@ -43,6 +44,8 @@ struct s3_call {
 	struct str bucket, key;              /* decoded; key empty for bucket operations */
 	const struct s3_operation *operation;
 
+	struct s3_keepalive *keepalive; /* takes the answer instead of the connection, or NULL */
+
 	/* for the record */
 	uint64_t received;   /* body bytes of the request, decoded */
 	uint64_t size;       /* of the object that was stored or read */
@@ -53,6 +56,11 @@ struct s3_call {
 		size_t keys; /* and common prefixes, on this page */
 		bool truncated;
 	} listed;
+	struct {
+		struct str bucket, key;
+		const char *backend;
+	} source;          /* of a copy */
+	bool failed;       /* the answer is an error, whatever its status says */
 	bool trespassing;  /* the bucket is not that of the credential */
 	const char *event; /* audit event when no operation was reached */
 	char error[300];   /* what went wrong, for the log */
@@ -91,6 +99,10 @@ void s3_handle(struct http_call *h);
 /* Answers what is no HTTP request; the head is not to be looked at. */
 void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
+/* s3.c: whether the credential may read what is in a bucket, the request's or another
+ * one. False: answered. */
+bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
+
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
 
@@ -103,6 +115,8 @@ struct str s3_parameter(const struct s3_call *c, const char *name);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
+/* The same for a version that is named elsewhere. */
+bool s3_check_version(struct s3_call *c, struct str id);
 /* The conditions of a write. False: answered. */
 bool s3_conditions(struct s3_call *c, struct store_conditions *out);
 /* Whether they hold now: a client need not send a body for nothing. They are checked
@@ -121,10 +135,39 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
  * told when the text is none of its business. */
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
 void s3_reply_xml(struct s3_call *c, struct str document);
+
+/* keepalive.c: runs work(c), which may take longer than clients wait in silence (60 s
+ * with most of them), and answers with what it answers. It does so with s3_fail*() and
+ * s3_reply_xml() only, reads no body, and is cancelled when the client leaves. After
+ * some seconds the answer begins with status 200, as that of S3 does, and white space
+ * follows until the document is there, which may then be an error. */
+void s3_answer_slowly(struct s3_call *c, void (*work)(struct s3_call *c));
+/* What work answers; document is copied. */
+void s3_keepalive_answer(struct s3_keepalive *k, int status, struct str document);
+
 void s3_reply_etag(struct s3_call *c, struct str etag);
 void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
+/* There is no such version, or only the mark that it was deleted; fallback as above.
+ * version: which was asked for, empty: none. */
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback);
 /* The checksum fields of an object. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
+
+/* lookup.c: a version is looked up, and opened a moment later; when it has been replaced
+ * between, its bytes are gone and the new one is looked up. */
+struct s3_lookup {
+	struct str bucket, key, version;   /* as store_find() */
+	const struct store_wanted *wanted; /* as store_find_copies() */
+	struct store_version found;
+	/* private */
+	int done;
+	struct store_version before;
+};
+/* To be called again after `failure` to open what was found. False: answered, with
+ * fallback (see s3_fail_err()) where that fits. */
+bool s3_look_up(struct s3_call *c, struct s3_lookup *l, const struct error *failure,
+                const char *fallback);
 
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */
@@ -154,6 +197,8 @@ void s3_get_bucket_location(struct s3_call *c);
 void s3_list_objects_v1(struct s3_call *c);
 void s3_list_objects_v2(struct s3_call *c);
 void s3_put_object(struct s3_call *c);
+void s3_copy_object(struct s3_call *c);
+void s3_upload_part_copy(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);

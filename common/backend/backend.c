@@ -104,6 +104,11 @@ bool backend_wants_sha256(const struct backend *b)
 	return b->config->type == BACKEND_S3 && !b->config->unsigned_payload;
 }
 
+bool backend_can_copy(const struct backend *b, uint64_t size)
+{
+	return b->copy_max > 0 && size <= b->copy_max;
+}
+
 /* --- breaker and metrics -------------------------------------------------- */
 
 struct call {
@@ -235,6 +240,28 @@ enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, 
 		p->sent_any = false; /* at most the request's head */
 	observe(&c);
 	return call_end(&c, r, p->source_failed);
+}
+
+/* Not repeated when the backend is busy: the bytes can be sent elsewhere. A refusal may
+ * concern only the copying, so it does not show that the backend is ill. */
+enum err backend_copy(struct backend *b, struct arena *a, struct str from, uint64_t size,
+                      struct backend_put *p, struct error *e)
+{
+	struct call c;
+	enum err r;
+
+	p->etag_md5[0] = '\0';
+	p->sent_any = p->source_failed = false;
+	if (!backend_can_copy(b, size))
+		return err_set(e, ERR_UNSUPPORTED, "%s does not copy by itself", b->name);
+	r = call_begin(&c, b, METRIC_BACKEND_OP_COPY, e);
+	if (r != ERR_OK)
+		return r;
+	r = b->ops->copy(b, a, from, size, p, c.e);
+	if (r == ERR_UNSUPPORTED)
+		b->copy_max = 0;
+	observe(&c);
+	return call_end(&c, r, r == ERR_DENIED || r == ERR_UNSUPPORTED);
 }
 
 enum err backend_get(struct backend *b, struct arena *a, struct backend_get *g, struct error *e)

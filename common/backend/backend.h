@@ -83,6 +83,8 @@ struct backend_list {
 
 struct backend_ops {
 	enum err (*put)(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);
+	enum err (*copy)(struct backend *b, struct arena *a, struct str from, uint64_t size,
+	                 struct backend_put *p, struct error *e); /* with copy_max */
 	enum err (*get)(struct backend *b, struct arena *a, struct backend_get *g, struct error *e);
 	enum err (*head)(struct backend *b, struct arena *a, struct str key,
 	                 struct backend_info *out, struct error *e);
@@ -102,6 +104,7 @@ struct backend {
 	int64_t timeout_us;      /* server.backend_timeout: to the answer's head, and for each
 	                          * wait without progress in a body */
 	struct breaker *breaker; /* in shared memory; NULL: none */
+	uint64_t copy_max;       /* bytes that it copies by itself; 0: it cannot, or has said so */
 };
 
 /* The backends of a configuration, in its order. breakers points to n shared
@@ -128,9 +131,18 @@ const char *backend_fault(const struct backend *b);
  * given? Without it the payload goes unsigned. */
 bool backend_wants_sha256(const struct backend *b);
 
+/* Can backend_copy() be tried with an object of that size? */
+bool backend_can_copy(const struct backend *b, uint64_t size);
+
 /* The calls: breaker, metrics (s3o_backend_requests_total, ..._duration_seconds)
  * and retry of ERR_BUSY around the implementation. */
 enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);
+/* Lets the backend itself make p->key of `size` bytes under another key of it. p as for
+ * backend_put(), but its body and sha256 do not count: type and metadata are those of p,
+ * not of the source. ERR_NOT_FOUND: there is no such source; ERR_UNSUPPORTED: it cannot
+ * (and is not asked again), send the bytes instead. */
+enum err backend_copy(struct backend *b, struct arena *a, struct str from, uint64_t size,
+                      struct backend_put *p, struct error *e);
 enum err backend_get(struct backend *b, struct arena *a, struct backend_get *g, struct error *e);
 enum err backend_head(struct backend *b, struct arena *a, struct str key, struct backend_info *out,
                       struct error *e);

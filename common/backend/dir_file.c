@@ -63,7 +63,7 @@ enum err dir_absent(const struct dir_root *r, struct error *e)
 
 /* --- creating and filling ------------------------------------------------- */
 
-static enum err begin(struct dir_write *w)
+enum err dir_write_begin(struct dir_write *w)
 {
 	if (w->name[0] == '\0')
 		w->fd = openat(w->job.root->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
@@ -76,12 +76,22 @@ static enum err begin(struct dir_write *w)
 			errno = ENOENT;
 		return dir_error(&w->job.error, "create", w->path);
 	}
-	w->md5 = digest_new(DIGEST_MD5);
-	if (w->size > ALLOCATE_MIN &&
+	if (w->from < 0)
+		w->md5 = digest_new(DIGEST_MD5);
+	if (w->from < 0 && w->size > ALLOCATE_MIN &&
 	    fallocate(w->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)w->size) < 0 &&
 	    (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
 		return dir_error(&w->job.error, "allocate", w->path);
 	return ERR_OK;
+}
+
+enum err dir_write_sync(struct dir_write *w, uint64_t n)
+{
+	w->unsynced += n;
+	if (w->unsynced < SYNC_STRETCH)
+		return ERR_OK;
+	w->unsynced = 0;
+	return fdatasync(w->fd) == 0 ? ERR_OK : dir_error(&w->job.error, "sync", w->path);
 }
 
 static enum err write_piece(struct dir_write *w)
@@ -100,11 +110,7 @@ static enum err write_piece(struct dir_write *w)
 		left -= (size_t)n;
 	}
 	digest_update(w->md5, w->piece, w->piece_n);
-	w->unsynced += w->piece_n;
-	if (w->unsynced < SYNC_STRETCH)
-		return ERR_OK;
-	w->unsynced = 0;
-	return fdatasync(w->fd) == 0 ? ERR_OK : dir_error(&w->job.error, "sync", w->path);
+	return dir_write_sync(w, w->piece_n);
 }
 
 static int sync_directory(int root, const char *path)
@@ -286,16 +292,22 @@ static enum err publish(struct dir_write *w)
 	return ERR_OK;
 }
 
-static enum err finish(struct dir_write *w)
+static void take_digest(struct dir_write *w)
 {
 	uint8_t md5[MD5_SIZE];
 
+	digest_final(w->md5, md5);
+	hex_encode(md5, sizeof(md5), w->etag);
+}
+
+enum err dir_write_finish(struct dir_write *w)
+{
 	if (fsetxattr(w->fd, DIR_META_NAME, w->meta.p, w->meta.n, 0) < 0)
 		return dir_error(&w->job.error, "describe", w->path);
 	if (fsync(w->fd) < 0)
 		return dir_error(&w->job.error, "sync", w->path);
-	digest_final(w->md5, md5);
-	hex_encode(md5, sizeof(md5), w->etag);
+	if (w->md5 != NULL)
+		take_digest(w);
 	return publish(w);
 }
 
@@ -317,6 +329,8 @@ void dir_write_free(void *write)
 	struct dir_write *w = write;
 
 	dir_write_abort(w);
+	if (w->from >= 0)
+		close(w->from);
 	dir_root_drop(&w->job.root);
 	buf_free(&w->meta);
 	free(w->piece);
@@ -327,11 +341,11 @@ void dir_write_step(void *write)
 {
 	struct dir_write *w = write;
 
-	w->job.result = w->fd < 0 ? begin(w) : ERR_OK;
+	w->job.result = w->fd < 0 ? dir_write_begin(w) : ERR_OK;
 	if (w->job.result == ERR_OK)
 		w->job.result = write_piece(w);
 	if (w->job.result == ERR_OK && w->last)
-		w->job.result = finish(w);
+		w->job.result = dir_write_finish(w);
 	if (w->job.result != ERR_OK || w->last)
 		dir_write_abort(w);
 }

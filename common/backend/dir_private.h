@@ -7,8 +7,8 @@
  *
  *     directory.c   the calls          dir_open.c     opening, on the loop's side
  *     dir_file.c    whole objects      dir_folder.c   opening, on a thread
- *     dir_list.c    listing            dir_meta.c     the attribute
- *     dir_path.c    names
+ *     dir_copy.c    copies of them     dir_meta.c     the attribute
+ *     dir_list.c    listing            dir_path.c     names
  *
  *     <path>/objects/     the objects, see dir_path.h
  *     <path>/tmp/         files being written, where the file system has no
@@ -126,22 +126,35 @@ struct dir_write {
 	size_t piece_n;
 	bool last;
 	char name[ULID_SIZE]; /* in tmp/; "": O_TMPFILE */
+	int from;             /* the source of a copy, else -1 */
 	/* state */
-	int fd; /* -1 at first */
-	struct digest *md5;
-	uint64_t unsynced; /* bytes */
+	int fd;             /* -1 at first */
+	struct digest *md5; /* NULL of a copy */
+	uint64_t unsynced;  /* bytes */
+	uint64_t copied;    /* bytes */
 	/* out */
-	bool published; /* the object is there, durable or not */
-	char etag[2 * MD5_SIZE + 1];
+	bool published;              /* the object is there, durable or not */
+	char etag[2 * MD5_SIZE + 1]; /* "" of a copy: its bytes were not seen */
 };
 /* Writes one piece; the first call creates the file, the last one puts it in its
  * place, durably. After a failure nothing is left of it. */
 void dir_write_step(void *write);
+/* The steps that both kinds of writes have, with their result in the job: the file,
+ * what is brought to the disk from time to time, and the place. */
+enum err dir_write_begin(struct dir_write *w);
+enum err dir_write_sync(struct dir_write *w, uint64_t n);
+enum err dir_write_finish(struct dir_write *w);
 /* Ends a write that will not be completed. Fine after any step. */
 void dir_write_abort(void *write);
 void dir_write_free(void *write);
 /* The same when the task has given up: nobody will ever ask for the object. */
 void dir_write_withdraw(void *write);
+
+/* --- dir_copy.c: copies of objects ----------------------------------------- */
+
+/* Copies a stretch from w->from, which is closed with w; w->last: it was the last one.
+ * ERR_UNSUPPORTED: this file system does not. Else as dir_write_step(). */
+void dir_copy_step(void *write);
 
 struct dir_opening {
 	struct dir_job job;

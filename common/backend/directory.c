@@ -119,6 +119,28 @@ static enum err write_body(struct directory *d, struct backend_put *p, struct di
 	return r;
 }
 
+static bool is_unfinished(const struct dir_write *w, enum err r)
+{
+	return r == ERR_OK && !w->last;
+}
+
+/* One stretch after the other. */
+static enum err copy_file(struct directory *d, struct dir_write **w, struct error *e)
+{
+	enum err r;
+
+	do {
+		if (task_is_cancelled())
+			return err_set(e, ERR_CANCELED, "cancelled");
+		r = step(d, dir_copy_step, w, e);
+		if (r == ERR_OK && (*w)->job.result != ERR_OK) {
+			*e = (*w)->job.error;
+			r = e->code;
+		}
+	} while (is_unfinished(*w, r));
+	return r;
+}
+
 /* The file of a write that has failed is closed on a thread: it may be large. */
 static void end_write(struct directory *d, struct dir_write *w)
 {
@@ -132,21 +154,26 @@ static void end_write(struct directory *d, struct dir_write *w)
 		dir_write_free(w);
 }
 
-static struct dir_write *write_new(struct dir_root *root, const char *path,
+static struct dir_write *write_new(struct dir_root *root, const char *path, uint64_t size,
                                    const struct backend_put *p)
 {
 	struct dir_write *w = MEM_NEW(struct dir_write);
-	uint64_t size = p->body->size;
 
 	w->job.root = root;
 	w->size = size;
-	w->fd = -1;
-	w->piece = mem_alloc(size < PIECE_SIZE ? (size_t)size + 1 : PIECE_SIZE);
+	w->fd = w->from = -1;
 	memcpy(w->path, path, sizeof(w->path));
 	dir_meta_write(&w->meta, p);
 	if (!root->tmpfile)
 		ulid_new(w->name);
 	return w;
+}
+
+static enum err check_meta(const struct dir_write *w, struct error *e)
+{
+	if (w->meta.n <= DIR_META_MAX)
+		return ERR_OK;
+	return err_set(e, ERR_TOO_LARGE, "%zu bytes of metadata", w->meta.n);
 }
 
 static enum err directory_put(struct backend *b, struct arena *a, struct backend_put *p,
@@ -163,13 +190,15 @@ static enum err directory_put(struct backend *b, struct arena *a, struct backend
 		r = dir_enter(d, &root, e);
 	if (r != ERR_OK)
 		return r;
-	w = write_new(root, path, p);
-	if (p->body->size == BODY_SIZE_UNKNOWN)
+	w = write_new(root, path, p->body->size, p);
+	if (w->size == BODY_SIZE_UNKNOWN)
 		r = err_set(e, ERR_INVALID, "a body of unknown size");
-	else if (w->meta.n > DIR_META_MAX)
-		r = err_set(e, ERR_TOO_LARGE, "%zu bytes of metadata", w->meta.n);
 	else
+		r = check_meta(w, e);
+	if (r == ERR_OK) {
+		w->piece = mem_alloc(w->size < PIECE_SIZE ? (size_t)w->size + 1 : PIECE_SIZE);
 		r = write_body(d, p, &w, e);
+	}
 	p->sent_any = w == NULL || w->published;
 	if (r == ERR_OK)
 		memcpy(p->etag_md5, w->etag, sizeof(p->etag_md5));
@@ -234,6 +263,51 @@ static enum err open_for_reading(struct directory *d, struct dir_root *root, con
 	dir_opening_free(o);
 	return ERR_OK;
 }
+
+/* --- copy ------------------------------------------------------------------ */
+
+/* The source, if it is as large as it should be. */
+static enum err open_source(struct directory *d, struct dir_write *w, struct str from,
+                            struct error *e)
+{
+	char path[DIR_PATH_SIZE];
+	uint64_t size;
+	enum err r = path_of(from, path, e);
+
+	if (r == ERR_OK)
+		r = open_for_reading(d, w->job.root, path, &w->from, &size, e);
+	if (r == ERR_OK && size != w->size)
+		r = err_set(e, ERR_PROTOCOL, "the source has %llu bytes instead of %llu",
+		            (unsigned long long)size, (unsigned long long)w->size);
+	return r;
+}
+
+static enum err directory_copy(struct backend *b, struct arena *a, struct str from, uint64_t size,
+                               struct backend_put *p, struct error *e)
+{
+	struct directory *d = of(b);
+	char path[DIR_PATH_SIZE];
+	enum err r = path_of(p->key, path, e);
+	struct dir_root *root;
+	struct dir_write *w;
+
+	(void)a;
+	if (r == ERR_OK)
+		r = dir_enter(d, &root, e);
+	if (r != ERR_OK)
+		return r;
+	w = write_new(root, path, size, p);
+	r = check_meta(w, e);
+	if (r == ERR_OK)
+		r = open_source(d, w, from, e);
+	if (r == ERR_OK)
+		r = copy_file(d, &w, e);
+	p->sent_any = w == NULL || w->published;
+	end_write(d, w);
+	return r;
+}
+
+/* --- ranges ---------------------------------------------------------------- */
 
 static enum err range_of(const struct backend_get *g, uint64_t size, uint64_t *n, struct error *e)
 {
@@ -399,6 +473,7 @@ struct backend *directory_new(struct store *store, int64_t timeout_us)
 {
 	static const struct backend_ops ops = {
 		.put = directory_put,
+		.copy = directory_copy,
 		.get = directory_get,
 		.head = directory_head,
 		.remove = directory_remove,
@@ -409,6 +484,7 @@ struct backend *directory_new(struct store *store, int64_t timeout_us)
 	struct directory *d = MEM_NEW(struct directory);
 
 	d->base.ops = &ops;
+	d->base.copy_max = UINT64_MAX;
 	d->store = store;
 	d->lane = offload_lane_new(PLACES, timeout_us);
 	dir_open(d); /* the task runs when backend.c has filled in the rest */

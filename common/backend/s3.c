@@ -26,6 +26,9 @@
 /* 1,000 keys of 1 KiB, every byte as %XX, and 1 KiB of markup each. */
 #define LIST_MAX ((size_t)4 * 1024 * 1024)
 
+/* What a server sends while it works, Ceph 30 bytes for each MiB, and a document. */
+#define COPY_MAX ((size_t)1024 * 1024)
+
 #define CONNECT_MAX (10 * CLOCK_SEC) /* for TCP, and again for TLS */
 
 #define META_PREFIX STR("x-amz-meta-")
@@ -107,9 +110,10 @@ static struct str field_of(const struct http_exchange *x, struct str name)
 
 /* --- put ------------------------------------------------------------------ */
 
-static void put_fields(struct arena *a, const struct backend_put *p, struct request *r)
+/* With room for `more`. */
+static void put_fields(struct arena *a, const struct backend_put *p, size_t more, struct request *r)
 {
-	r->fields = new_fields(a, p->n_metadata + 1);
+	r->fields = new_fields(a, p->n_metadata + 1 + more);
 	if (p->content_type.n > 0)
 		r->fields[r->n_fields++] =
 			(struct http_field){STR("content-type"), p->content_type};
@@ -138,12 +142,19 @@ static bool etag_may_be_md5(const struct http_exchange *x)
 	               NULL;
 }
 
-static void take_etag(struct backend_put *p, const struct http_exchange *x)
+static void take_etag(struct backend_put *p, const struct http_exchange *x, struct str etag)
 {
 	uint8_t md5[MD5_SIZE];
 
-	if (etag_may_be_md5(x) && etag_to_md5(etag_strip(field_of(x, STR("etag"))), md5))
+	if (etag_may_be_md5(x) && etag_to_md5(etag_strip(etag), md5))
 		hex_encode(md5, sizeof(md5), p->etag_md5);
+}
+
+/* 4xx is the client's fault, as the server sees it: nothing was stored. Not so 408,
+ * with which a gateway may have given up on a server that goes on. */
+static bool may_be_stored(const struct http_exchange *x)
+{
+	return x->head.status / 100 != 4 || x->head.status == 408;
 }
 
 static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p, struct error *e)
@@ -158,7 +169,7 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 
 	if (p->body->size > S3_PUT_MAX)
 		return err_set(e, ERR_TOO_LARGE, "S3 takes at most 5 GiB at once");
-	put_fields(a, p, &r);
+	put_fields(a, p, 0, &r);
 	r.payload_hash = payload_hash(s, p);
 	result = exchange(s, a, &r, &x, e);
 	p->source_failed = x.send_failed;
@@ -166,14 +177,66 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 	if (result != ERR_OK)
 		return result;
 	if (x.head.status / 100 != 2) {
-		/* the client's fault, as the server sees it: nothing was stored. Not so
-		 * 408, with which a gateway may have given up on a server that goes on */
-		p->sent_any = x.head.status / 100 != 4 || x.head.status == 408;
+		p->sent_any = may_be_stored(&x);
 		return s3_refusal(s, a, &x, p->body->size, e);
 	}
-	take_etag(p, &x);
+	take_etag(p, &x, field_of(&x, STR("etag")));
 	body_close(&x.body);
 	return ERR_OK;
+}
+
+/* --- copy ----------------------------------------------------------------- */
+
+/* The bucket is the backend's own, also where it is a part of the host name. */
+static struct str copy_source(const struct s3 *s, struct arena *a, struct str key)
+{
+	BUF_AUTO source = {0};
+
+	buf_add_char(&source, '/');
+	uri_encode(&source, str_of(s->base.config->bucket), false);
+	buf_add_char(&source, '/');
+	uri_encode(&source, key, true);
+	return arena_dup(a, buf_str(&source));
+}
+
+/* Servers begin to answer before they begin to copy, so that nobody gets impatient:
+ * only the document tells how it ended. */
+static enum err take_copy(struct s3 *s, struct arena *a, struct backend_put *p,
+                          struct http_exchange *x, struct error *e)
+{
+	BUF_AUTO doc = {0};
+	struct str etag;
+	enum err r = s3_read_body(s, x->body, COPY_MAX, &doc, e);
+
+	body_close(&x->body);
+	if (r == ERR_OK)
+		r = s3_parse_copy(a, buf_str(&doc), &etag, e);
+	if (r == ERR_OK)
+		take_etag(p, x, etag);
+	return r;
+}
+
+static enum err s3_copy(struct backend *b, struct arena *a, struct str from, uint64_t size,
+                        struct backend_put *p, struct error *e)
+{
+	struct s3 *s = of(b);
+	struct request r = {.method = STR("PUT"), .key = p->key};
+	struct http_exchange x = {0};
+	enum err result;
+
+	put_fields(a, p, 2, &r);
+	r.fields[r.n_fields++] =
+		(struct http_field){STR("x-amz-copy-source"), copy_source(s, a, from)};
+	r.fields[r.n_fields++] =
+		(struct http_field){STR("x-amz-metadata-directive"), STR("REPLACE")};
+	result = ask(s, a, &r, &x, e);
+	p->sent_any = x.sent_any;
+	if (result != ERR_OK)
+		return result;
+	if (x.head.status == 200)
+		return take_copy(s, a, p, &x, e);
+	p->sent_any = may_be_stored(&x) && x.head.status != 501; /* it does not know copies */
+	return s3_refusal(s, a, &x, size, e);
 }
 
 /* --- get and head --------------------------------------------------------- */
@@ -396,6 +459,7 @@ enum err s3_open(const struct config_backend *c, int64_t timeout_us, struct back
 {
 	static const struct backend_ops ops = {
 		.put = s3_put,
+		.copy = s3_copy,
 		.get = s3_get,
 		.head = s3_head,
 		.remove = s3_remove,
@@ -406,6 +470,7 @@ enum err s3_open(const struct config_backend *c, int64_t timeout_us, struct back
 	enum err r;
 
 	s->base.ops = &ops;
+	s->base.copy_max = S3_PUT_MAX;
 	s->arena = arena_new();
 	s->credentials = (struct sigv4_credentials){
 		.access_key = str_of(c->access_key_id),

@@ -4,6 +4,7 @@
  * error codes; where they do not, the server that differs is named.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/s3_private.h"
 #include "base/clock.h"
@@ -118,6 +119,46 @@ enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint
 	r.message = xml_child_text(root, "Message");
 	return err_set(e, meaning_of(&r), "%.*s: answer %d %.*s%s%.*s", STR_FMT(x->method),
 	               r.status, STR_FMT(r.code), r.message.n > 0 ? ": " : "", STR_FMT(r.message));
+}
+
+/* --- copies --------------------------------------------------------------- */
+
+/* The white space that was sent while the server worked may stand before the
+ * declaration, where XML does not allow it. */
+static struct str skip_space(struct str s)
+{
+	while (s.n > 0 && strchr(" \t\r\n", *s.p) != NULL && *s.p != '\0')
+		s = str_skip(s, 1);
+	return s;
+}
+
+/* The status went out before the error was known; no code is as good as its name. */
+static enum err late_refusal(const struct xml_node *root, struct error *e)
+{
+	struct refusal r = {
+		.status = 500,
+		.code = xml_child_text(root, "Code"),
+		.message = xml_child_text(root, "Message"),
+	};
+
+	if (str_eq(r.code, STR("NoSuchKey")))
+		r.status = 404;
+	return err_set(e, meaning_of(&r), "COPY: %.*s%s%.*s", STR_FMT(r.code),
+	               r.message.n > 0 ? ": " : "", STR_FMT(r.message));
+}
+
+enum err s3_parse_copy(struct arena *a, struct str doc, struct str *etag, struct error *e)
+{
+	struct xml_node *root;
+
+	if (xml_parse(skip_space(doc), a, &root, e) != ERR_OK)
+		return err_set(e, ERR_PROTOCOL, "COPY: an answer that is no document");
+	if (str_eq(root->name, STR("Error")))
+		return late_refusal(root, e);
+	if (!str_eq(root->name, STR("CopyObjectResult")))
+		return err_set(e, ERR_PROTOCOL, "COPY: not a CopyObjectResult");
+	*etag = xml_child_text(root, "ETag");
+	return ERR_OK;
 }
 
 /* --- listings ------------------------------------------------------------- */

@@ -10,8 +10,8 @@
 #include "net/http_client.h"
 #include "s3proto/sigv4.h"
 
-/* What one PUT may carry ("Amazon S3 multipart upload limits" in the S3 User
- * Guide): 5 GiB. */
+/* What one PUT may carry, and one copy too ("Amazon S3 multipart upload limits" in
+ * the S3 User Guide): 5 GiB. */
 #define S3_PUT_MAX (UINT64_C(5) * 1024 * 1024 * 1024)
 
 struct s3 {
@@ -36,6 +36,10 @@ enum err s3_read_body(struct s3 *s, struct body *b, size_t max, struct buf *out,
 
 /* Fills a page from a ListBucketResult. */
 enum err s3_parse_list(struct arena *a, struct str doc, struct backend_list *l, struct error *e);
+
+/* What a copy has ended with, in an answer of status 200: the ETag of a
+ * CopyObjectResult, or the error of an Error document. */
+enum err s3_parse_copy(struct arena *a, struct str doc, struct str *etag, struct error *e);
 
 /* --- s3_body.c ------------------------------------------------------------ */
 

@@ -24,6 +24,9 @@
 #define LINGER_US    (2 * CLOCK_SEC)
 #define LINGER_BYTES (64 * 1024 * 1024)
 
+/* Of a body of unknown size: it lies on the task's stack. */
+#define PIECE_MAX (16 * 1024)
+
 /* --- answering ------------------------------------------------------------- */
 
 static bool has_control(struct str s)
@@ -73,6 +76,16 @@ static bool can_continue(const struct http_call *c)
 	return c->head.framing == HTTP_BODY_LENGTH && c->head.content_length <= DRAIN_MAX;
 }
 
+/* How a body without length ends. */
+static void end_otherwise(struct http_call *c, struct buf *out)
+{
+	if (c->head.minor == 0)
+		c->close = true;
+	else
+		buf_add_cstr(out, "Transfer-Encoding: chunked\r\n");
+}
+
+/* length: BODY_SIZE_UNKNOWN when nobody knows. */
 static void build_head(struct http_call *c, struct buf *out, int status, uint64_t length)
 {
 	char date[CLOCK_HTTP_SIZE];
@@ -80,7 +93,9 @@ static void build_head(struct http_call *c, struct buf *out, int status, uint64_
 	buf_reserve(out, c->fields.n + 256);
 	buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nServer: s3-orchestrator\r\n", status,
 	           http_status_reason(status), date);
-	if (status != 204 && status != 304 && status >= 200)
+	if (length == BODY_SIZE_UNKNOWN)
+		end_otherwise(c, out);
+	else if (status != 204 && status != 304 && status >= 200)
 		buf_printf(out, "Content-Length: %llu\r\n", (unsigned long long)length);
 	if (!can_continue(c)) {
 		c->close = true;
@@ -123,16 +138,53 @@ void http_reply_head(struct http_call *c, int status, uint64_t length)
 		c->failed = true;
 }
 
+/* A piece with its framing; none: the end. */
+static enum err send_piece(struct http_call *c, const char *p, size_t n, bool *sink_failed,
+                           struct error *e)
+{
+	bool chunked = c->head.minor > 0;
+	char size[24];
+	struct iovec iov[3] = {{size, 0}, {(void *)p, n}, {(void *)"\r\n", chunked ? 2 : 0}};
+	if (chunked)
+		iov[0].iov_len = (size_t)snprintf(size, sizeof(size), "%zx\r\n", n);
+	int r = stream_write(http_conn_stream(c->conn), iov, 3, c->write_idle_us);
+	*sink_failed = r < 0;
+	if (r < 0)
+		return stream_error(e, r, "sending a body");
+	c->sent += n;
+	return ERR_OK;
+}
+
+static enum err send_pieces(struct http_call *c, struct buf *head, struct body *b,
+                            bool *sink_failed, struct error *e)
+{
+	char piece[PIECE_MAX];
+	ssize_t n;
+	enum err r = ERR_OK;
+	int written =
+		stream_write_all(http_conn_stream(c->conn), head->p, head->n, c->write_idle_us);
+	*sink_failed = written < 0;
+	if (written < 0)
+		return stream_error(e, written, "sending a head");
+	while (r == ERR_OK && (n = body_read(b, piece, sizeof(piece), c->write_idle_us, e)) != 0)
+		r = n < 0 ? e->code : send_piece(c, piece, (size_t)n, sink_failed, e);
+	if (r == ERR_OK && c->head.minor > 0)
+		r = send_piece(c, NULL, 0, sink_failed, e);
+	return r;
+}
+
 enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *sink_failed,
                          struct error *e)
 {
-	assert(c->status == 0 && b->size != BODY_SIZE_UNKNOWN);
+	assert(c->status == 0);
 	BUF_AUTO head = {0};
 	build_head(c, &head, status, b->size);
 	c->status = status;
 	uint64_t sent = 0;
-	enum err r = body_send_after(b, http_conn_stream(c->conn), buf_str(&head), c->write_idle_us,
-	                             &sent, sink_failed, e);
+	enum err r = b->size == BODY_SIZE_UNKNOWN
+	                     ? send_pieces(c, &head, b, sink_failed, e)
+	                     : body_send_after(b, http_conn_stream(c->conn), buf_str(&head),
+	                                       c->write_idle_us, &sent, sink_failed, e);
 	c->sent += sent;
 	if (r != ERR_OK)
 		c->failed = true;

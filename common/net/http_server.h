@@ -76,9 +76,10 @@ void http_reply_fieldf(struct http_call *c, const char *name, const char *fmt, .
 void http_reply(struct http_call *c, int status, struct str body);
 /* Only the head, announcing `length` bytes that a HEAD request would not get. */
 void http_reply_head(struct http_call *c, int status, uint64_t length);
-/* Head and a body of known size, sent by the cheapest way. ERR_OK, or why it was
- * cut off; *sink_failed: the client's fault. The connection is closed when cut.
- * Does not close the body. */
+/* Head and body. One of known size is sent by the cheapest way; of one of unknown size
+ * each piece that it yields is sent at once, as a chunk, or to an HTTP/1.0 client until
+ * the connection closes. ERR_OK, or why it was cut off; *sink_failed: the client's
+ * fault. The connection is closed when cut. Does not close the body. */
 enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *sink_failed,
                          struct error *e);
 /* Tells a waiting client to go on (Expect: 100-continue), once. Called before

@@ -66,7 +66,7 @@ size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candi
 	return placement_order(g->config->routing_strategy, size, c, g->backends->n);
 }
 
-static bool has_room(const struct placement_candidate *c, uint64_t size)
+bool engine_has_room(const struct placement_candidate *c, uint64_t size)
 {
 	return c->limit == 0 || (c->taken <= c->limit && size <= c->limit - c->taken);
 }
@@ -76,7 +76,7 @@ static bool some_has_room(struct engine *g, uint64_t size, struct placement_cand
 {
 	size_t eligible = engine_candidates(g, size, c);
 	for (size_t i = 0; i < eligible; i++)
-		if (has_room(&c[i], size))
+		if (engine_has_room(&c[i], size))
 			return true;
 	return false;
 }

@@ -64,6 +64,41 @@ struct engine_part {
  * aborted meanwhile. */
 enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e);
 
+struct engine_copy {
+	const struct store_version *source; /* with all of its segments */
+	/* bucket, key, content_type, headers, metadata, tags, acl; all else is the source's */
+	struct store_object object;
+	struct store_conditions conditions;
+	/* An enum checksum_kind: the object gets this checksum, and only this; -1: those of
+	 * the source. */
+	int checksum;
+	const char *request_id;
+	/* out */
+	const char *source_backend, *backend; /* of the last segment */
+	bool source_failed;                   /* the error: it cannot be read, look it up again */
+	struct store_written written;
+};
+
+/* Makes a copy of a version the current one of a key, segment by segment, as engine_put()
+ * does it and with its errors. Backends copy by themselves what they have already; all
+ * else goes through here. ERR_UNSUPPORTED: that checksum cannot be had from those of
+ * several segments. */
+enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, struct error *e);
+
+struct engine_part_copy {
+	struct engine_part part;            /* upload, part.number, request_id; no spool */
+	const struct store_version *source; /* with the segments that hold them: */
+	uint64_t first, size;               /* bytes */
+	int checksum;                       /* as above: that of the part */
+	/* out, besides part.part and what is out of part */
+	const char *source_backend;
+	bool source_failed;
+};
+
+/* Makes a part of bytes of a version; errors as of engine_put_part(). */
+enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_copy *c,
+                          struct error *e);
+
 /* True when some backend signs the SHA-256 of what it is sent: then it is best
  * computed while the body comes in. */
 bool engine_wants_sha256(const struct engine *g);

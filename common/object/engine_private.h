@@ -20,5 +20,7 @@ struct engine {
  * first, in the order to try them. c has room for all; returns how many are
  * eligible. */
 size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candidate *c);
+/* Whether it has room for that, as far as is known now. */
+bool engine_has_room(const struct placement_candidate *c, uint64_t size);
 
 #endif

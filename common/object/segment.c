@@ -81,7 +81,7 @@ static enum err digest_spool(struct spool *s, enum digest_kind kind, char *hex, 
 
 /* What a segment says about itself, so that a catalogue can be rebuilt from the
  * backends alone. */
-static void describe(struct arena *a, const struct segment_write *w, struct backend_put *put)
+void segment_describe(struct arena *a, const struct segment_write *w, struct backend_put *put)
 {
 	struct str_pair *m = ARENA_ARRAY(a, struct str_pair, 6);
 	size_t n = 0;
@@ -114,7 +114,7 @@ enum err segment_send_body(struct engine *g, struct arena *a, struct segment_wri
 {
 	struct guard guard;
 	put->sha256 = w->s.sha256;
-	describe(a, w, put);
+	segment_describe(a, w, put);
 	put->body = guard_init(&guard, body, g->store, &w->intent);
 	return backend_put(b, a, put, e);
 }
@@ -143,7 +143,7 @@ static enum err fill_etag(struct arena *a, struct segment_write *w, const struct
 	if (w->s.etag.n && put->etag_md5[0] && !str_eq(w->s.etag, str_of(put->etag_md5)))
 		return err_set(e, ERR_PROTOCOL, "it has stored bytes with MD5 %s instead of %.*s",
 		               put->etag_md5, STR_FMT(w->s.etag));
-	if (w->s.etag.n)
+	if (w->s.etag.n || (!w->spool && !put->etag_md5[0]))
 		return ERR_OK;
 	char *hex = arena_alloc(a, 2 * MD5_SIZE + 1);
 	if (put->etag_md5[0])
@@ -154,18 +154,24 @@ static enum err fill_etag(struct arena *a, struct segment_write *w, const struct
 	return ERR_OK;
 }
 
+enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
+                        int64_t *modified, struct error *e)
+{
+	if (r == ERR_DB_UNCERTAIN)
+		return store_settle(g->store, intents, n, modified, e);
+	for (size_t i = 0; r != ERR_OK && i < n; i++)
+		store_abandon(g->store, &intents[i],
+		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
+		              false);
+	return r;
+}
+
 /* From here the outcome must be known, whether the client waits or not. */
 static enum err commit(struct engine *g, struct segment_write *w, struct error *e)
 {
-	int64_t modified;
 	task_shield();
 	enum err r = w->commit(g, w, e);
-	if (r == ERR_DB_UNCERTAIN)
-		r = store_settle(g->store, &w->intent, 1, &modified, e);
-	else if (r != ERR_OK)
-		store_abandon(g->store, &w->intent,
-		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
-		              false);
+	r = segment_settle(g, &w->intent, 1, r, &w->modified, e);
 	task_unshield();
 	return r;
 }
@@ -228,6 +234,8 @@ enum err segment_write(struct engine *g, struct arena *a, struct segment_write *
 	bool stop = false;
 	for (size_t i = 0; i < n && !stop; i++) {
 		struct backend *b = g->backends->list[c[i].index];
+		if (w->accepts && !w->accepts(w, b, &c[i]))
+			continue;
 		r = attempt(g, a, w, b, &stop, e);
 		if (r == ERR_OK) {
 			count_failovers(w, failed, n_failed, b);
@@ -240,6 +248,7 @@ enum err segment_write(struct engine *g, struct arena *a, struct segment_write *
 			failed[n_failed++] = b->index;
 		}
 	}
+	w->is_final = stop;
 	if (!stop && n_failed > 0) {
 		*e = worst;
 		r = worst.code;

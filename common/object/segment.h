@@ -21,6 +21,9 @@ struct segment_write {
 	struct spool *spool;     /* what is sent by segment_send_spool() */
 	void *arg;               /* for the callbacks */
 
+	/* Which of the backends that may take bytes count; NULL: all. */
+	bool (*accepts)(const struct segment_write *w, const struct backend *b,
+	                const struct placement_candidate *c);
 	/* Sends the bytes to put->key of the backend, with the metadata that *put has
 	 * already; may be called for several backends. w->s.intents is that of this one. */
 	enum err (*send)(struct engine *g, struct arena *a, struct segment_write *w,
@@ -36,6 +39,8 @@ struct segment_write {
 	/* out */
 	struct store_intent intent;
 	const char *backend;
+	int64_t modified; /* of what the commit has made */
+	bool is_final;    /* the error: another backend would not help */
 };
 
 /* Errors as of engine_put(). On success the bytes are on the backend, and committed if
@@ -45,10 +50,18 @@ enum err segment_write(struct engine *g, struct arena *a, struct segment_write *
 /* A callback to send a spool of w->s.size bytes. */
 enum err segment_send_spool(struct engine *g, struct arena *a, struct segment_write *w,
                             struct backend *b, struct backend_put *put, struct error *e);
+/* Gives *put type and metadata; segment_send_body() does. */
+void segment_describe(struct arena *a, const struct segment_write *w, struct backend_put *put);
 /* Sends a body as long as the intent is there. Does not close it. */
 enum err segment_send_body(struct engine *g, struct arena *a, struct segment_write *w,
                            struct backend *b, struct backend_put *put, struct body *body,
                            struct error *e);
+
+/* What became of a commit of these intents that ended with r: unknown outcomes are
+ * settled, and on any error nothing stays. *modified is set when only settling tells that
+ * it did happen. Shielded from cancellation by the caller. */
+enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
+                        int64_t *modified, struct error *e);
 
 /* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend. */
 void segment_give_up(struct engine *g, const struct store_intent *i, bool sent_any);

@@ -49,7 +49,7 @@ enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, str
 static enum err commit_part(struct engine *g, struct segment_write *w, struct error *e)
 {
 	struct engine_part *p = w->arg;
-	return store_part_commit(g->store, p->upload, &w->s, &p->modified, e);
+	return store_part_commit(g->store, p->upload, &w->s, &w->modified, e);
 }
 
 enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e)
@@ -70,5 +70,6 @@ enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *
 	enum err r = segment_write(g, a, &w, e);
 	p->backend = w.backend;
 	p->part.etag = w.s.etag;
+	p->modified = w.modified;
 	return r;
 }

@@ -65,7 +65,8 @@
 	X(BACKEND_OP_GET, "GetObject")                                                             \
 	X(BACKEND_OP_HEAD, "HeadObject")                                                           \
 	X(BACKEND_OP_DELETE, "DeleteObject")                                                       \
-	X(BACKEND_OP_LIST, "ListObjectsV2")
+	X(BACKEND_OP_LIST, "ListObjectsV2")                                                        \
+	X(BACKEND_OP_COPY, "CopyObject")
 
 #define METRIC_WRITES(X)                                                                           \
 	X(WRITE_PUT, "PutObject")                                                                  \

@@ -6,17 +6,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 #include "s3proto/range.h"
-
-/* A version that is replaced between look-up and opening has its bytes removed: then
- * the new one is looked up, and may be replaced as well. With 64 writers of one key
- * a tenth of the attempts were late, more when the machine is busy. */
-#define LOOKUPS_MAX 32
 
 /* Query parameters that replace a header of the answer, the type first. */
 static const struct {
@@ -229,20 +222,6 @@ static void reply_selection(struct s3_call *c, const struct store_version *v,
 		http_reply_fieldf(c->http, "x-amz-mp-parts-count", "%d", v->o.parts);
 }
 
-void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
-                  const struct error *e, const char *fallback)
-{
-	if (e->code != ERR_NOT_FOUND) {
-		s3_fail_err(c, e, fallback);
-	} else if (!v->is_marker) {
-		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
-	} else {
-		http_reply_field(c->http, "x-amz-delete-marker", STR("true"));
-		s3_reply_version(c, v->version_id[0] ? v->version_id : "null");
-		s3_fail(c, version.n ? S3_METHOD_NOT_ALLOWED : S3_NO_SUCH_KEY, NULL);
-	}
-}
-
 static void send_object(struct s3_call *c, const struct store_version *v, const struct selection *s,
                         struct body *body)
 {
@@ -255,72 +234,25 @@ static void send_object(struct s3_call *c, const struct store_version *v, const 
 		         e.text);
 }
 
-/* The catalogue has the object, and every backend says for certain that it has not:
- * repeating will not help the client, but somebody should know. */
-static void missing_everywhere(const struct s3_call *c)
-{
-	metrics_inc(METRIC_INTEGRITY_ERRORS, METRIC_INTEGRITY_READ, METRIC_NONE, METRIC_NONE);
-	log_warn("readpath", "every copy is missing", LOG_STR("request_id", c->request_id),
-	         LOG_S("bucket", c->bucket), LOG_S("key", c->key));
-}
-
-/* Whether a look-up found what the one before it had found. */
-static bool same_copies(const struct store_version *v, const struct store_version *w)
-{
-	if (v->n_segments != w->n_segments)
-		return false;
-	for (size_t i = 0; i < v->n_segments; i++) {
-		const struct store_segment *s = &v->segments[i], *t = &w->segments[i];
-		if (s->n_copies != t->n_copies)
-			return false;
-		for (size_t k = 0; k < s->n_copies; k++)
-			if (!str_eq(s->copies[k].backend, t->copies[k].backend) ||
-			    !str_eq(s->copies[k].backend_key, t->copies[k].backend_key))
-				return false;
-	}
-	return true;
-}
-
-/* The failure to open the object stands. */
-static void fail_open(struct s3_call *c, const struct error *e)
-{
-	if (e->code == ERR_NOT_FOUND)
-		missing_everywhere(c);
-	s3_fail_err(c, e, "Failed to retrieve object");
-}
-
 void s3_get_object(struct s3_call *c)
 {
-	struct server *server = c->server;
-	struct store_version v, before;
-	struct error e, failure;
+	struct s3_lookup l = {.bucket = c->bucket, .key = c->key};
+	struct error failure;
 	struct selection s;
-	struct str version;
-	if (!may_override(c) || !s3_version(c, &version) || !parse_selection(c, &s))
+	struct body *body;
+	if (!may_override(c) || !s3_version(c, &l.version) || !parse_selection(c, &s))
 		return;
-	for (int lookups = 0; lookups < LOOKUPS_MAX; lookups++) {
-		if (store_find_copies(server->store, c->bucket, c->key, version,
-		                      s.narrow ? &s.wanted : NULL, c->arena, &v, &e) != ERR_OK) {
-			s3_fail_find(c, &v, version, &e, "Failed to retrieve object");
+	l.wanted = s.narrow ? &s.wanted : NULL;
+	while (s3_look_up(c, &l, &failure, "Failed to retrieve object")) {
+		if (!conditions_hold(c, &l.found) || !select_bytes(c, &l.found, &s))
 			return;
-		}
-		if (lookups > 0 && same_copies(&v, &before)) {
-			fail_open(c, &failure);
-			return;
-		}
-		if (!conditions_hold(c, &v) || !select_bytes(c, &v, &s))
-			return;
-		struct body *body;
-		if (engine_read(server->engine, c->arena, &v, s.bytes.first, s.bytes.last, &body,
-		                &c->backend, &failure) == ERR_OK) {
-			send_object(c, &v, &s, body);
-			body_close(&body);
-			return;
-		}
-		before = v;
+		if (engine_read(c->server->engine, c->arena, &l.found, s.bytes.first, s.bytes.last,
+		                &body, &c->backend, &failure) != ERR_OK)
+			continue;
+		send_object(c, &l.found, &s, body);
+		body_close(&body);
+		return;
 	}
-	err_set(&e, ERR_CONFLICT, "replaced faster than it can be read: %s", failure.text);
-	s3_fail_err(c, &e, NULL);
 }
 
 /* Only the bounds of a part need more than the catalogue's head. */

@@ -14,6 +14,14 @@
  * Without a bound an answer could be six times as long as its request. */
 #define RESOURCE_MAX (256 + 3 * PATH_KEY_MAX)
 
+static void answer(struct s3_call *c, int status, struct str document)
+{
+	if (c->keepalive)
+		s3_keepalive_answer(c->keepalive, status, document);
+	else
+		http_reply(c->http, status, document);
+}
+
 void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 {
 	struct str resource = c->http->path;
@@ -29,7 +37,7 @@ void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
 	if (s3_error_status(error) == 503)
 		http_reply_field(c->http, "Retry-After", STR("1"));
-	http_reply(c->http, s3_error_status(error), buf_str(&b));
+	answer(c, s3_error_status(error), buf_str(&b));
 }
 
 void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
@@ -105,7 +113,7 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 void s3_reply_xml(struct s3_call *c, struct str document)
 {
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
-	http_reply(c->http, 200, document);
+	answer(c, 200, document);
 }
 
 void s3_reply_etag(struct s3_call *c, struct str etag)
@@ -144,8 +152,8 @@ void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
 void s3_xml_owner(struct buf *b, const char *element)
 {
 	xml_open(b, element);
-	xml_text(b, "ID", STR("s3-orchestrator"));
-	xml_text(b, "DisplayName", STR("s3-orchestrator"));
+	xml_text(b, "ID", STR(S3_OWNER));
+	xml_text(b, "DisplayName", STR(S3_OWNER));
 	xml_close(b, element);
 }
 
@@ -162,4 +170,22 @@ void s3_xml_checksums(struct buf *b, const struct str_pair *sums, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (checksum_of_name(sums[i].name, &k))
 			xml_text(b, checksum_element(k), sums[i].value);
+}
+
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback)
+{
+	if (e->code != ERR_NOT_FOUND) {
+		s3_fail_err(c, e, fallback);
+	} else if (v->is_marker && version.n && c->operation->copies) {
+		s3_fail(c, S3_INVALID_REQUEST,
+		        "The source of a copy request may not specifically refer to a delete "
+		        "marker by version id.");
+	} else if (!v->is_marker || c->operation->copies) {
+		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
+	} else {
+		http_reply_field(c->http, "x-amz-delete-marker", STR("true"));
+		s3_reply_version(c, v->version_id[0] ? v->version_id : "null");
+		s3_fail(c, version.n ? S3_METHOD_NOT_ALLOWED : S3_NO_SUCH_KEY, NULL);
+	}
 }

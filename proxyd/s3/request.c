@@ -8,7 +8,8 @@
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 
-#define VALUES_MAX 2
+#define VALUES_MAX       2
+#define UNLESS_IT_COPIES 0x8000 /* operations with a source do it */
 
 /* Fields that ask for something this version does not do, but for the values that ask
  * for what happens anyway. A name that ends with a hyphen stands for all that begin
@@ -27,6 +28,8 @@ static const struct refused {
          S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
          {"private", "bucket-owner-full-control"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
+	{"x-amz-copy-source", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
+	{"x-amz-copy-source-server-side-encryption-", S3_DOES_WRITE, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
 	{"x-amz-if-match-initiated-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
@@ -37,7 +40,8 @@ static const struct refused {
 	{"x-amz-object-ownership", S3_DOES_MAKE_BUCKET, {"BucketOwnerEnforced"}},
 	{"x-amz-server-side-encryption", S3_DOES_WRITE, {"AES256"}},
 	{"x-amz-server-side-encryption-", S3_DOES_READ | S3_DOES_WRITE, {0}},
-	{"x-amz-tagging", S3_DOES_WRITE, {0}},
+	{"x-amz-source-expected-bucket-owner", S3_DOES_WRITE, {0}},
+	{"x-amz-tagging", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
 	{"x-amz-website-redirect-location", S3_DOES_WRITE, {0}},
 	{"x-amz-write-offset-bytes", S3_DOES_WRITE, {0}},
 };
@@ -77,7 +81,7 @@ static bool refuse(struct s3_call *c, struct str name, struct str value)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		const struct refused *r = &refused[i];
 		if (!(r->does & c->operation->does) || !is_named(name, r->name) ||
-		    is_harmless(r, value))
+		    is_harmless(r, value) || (r->does & UNLESS_IT_COPIES && c->operation->copies))
 			continue;
 		if (r->values[0])
 			s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is supported only as \"%s\"",
@@ -186,11 +190,16 @@ static bool is_version_id(struct str id)
 	return id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id);
 }
 
-bool s3_version(struct s3_call *c, struct str *out)
+bool s3_check_version(struct s3_call *c, struct str id)
 {
-	*out = s3_parameter(c, "versionId");
-	if (!out->n || str_eq(*out, STR("null")) || is_version_id(*out))
+	if (!id.n || str_eq(id, STR("null")) || is_version_id(id))
 		return true;
 	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid version id specified");
 	return false;
+}
+
+bool s3_version(struct s3_call *c, struct str *out)
+{
+	*out = s3_parameter(c, "versionId");
+	return s3_check_version(c, *out);
 }

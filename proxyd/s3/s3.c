@@ -73,10 +73,32 @@ static bool locate(struct s3_call *c)
 	}
 }
 
-/* A credential opens its own bucket only. False: answered. */
+static void refuse_bucket(struct s3_call *c, struct str bucket)
+{
+	if (config_bucket(c->server->config, bucket))
+		s3_fail(c, S3_ACCESS_DENIED, NULL);
+	else
+		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
+}
+
+/* A credential opens its own bucket only. */
+static bool may_open(const struct s3_call *c, struct str bucket)
+{
+	return str_eq(bucket, str_of(c->allowed->name));
+}
+
+bool s3_may_read_bucket(struct s3_call *c, struct str bucket)
+{
+	if (may_open(c, bucket))
+		return true;
+	refuse_bucket(c, bucket);
+	return false;
+}
+
+/* False: answered. */
 static bool may_enter(struct s3_call *c)
 {
-	if (!c->bucket.n || str_eq(c->bucket, str_of(c->allowed->name)))
+	if (!c->bucket.n || may_open(c, c->bucket))
 		return true;
 	c->event = "s3.BucketMismatch";
 	c->trespassing = true;
@@ -84,10 +106,7 @@ static bool may_enter(struct s3_call *c)
 	         LOG_S("method", c->http->head.method), LOG_S("path", c->http->path),
 	         LOG_STR("client_addr", c->http->peer), LOG_STR("authorized", c->allowed->name),
 	         LOG_S("requested", c->bucket));
-	if (config_bucket(c->server->config, c->bucket))
-		s3_fail(c, S3_ACCESS_DENIED, NULL);
-	else
-		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
+	refuse_bucket(c, c->bucket);
 	return false;
 }
 
@@ -95,7 +114,8 @@ static void fail_method(struct s3_call *c)
 {
 	c->event = "s3.MethodNotAllowed";
 	http_reply_field(c->http, "Allow",
-	                 c->key.n ? STR("GET, HEAD, PUT, POST, DELETE") : STR("GET, HEAD, PUT, POST"));
+	                 c->key.n ? STR("GET, HEAD, PUT, POST, DELETE")
+	                          : STR("GET, HEAD, PUT, POST"));
 	s3_fail(c, S3_METHOD_NOT_ALLOWED, c->key.n ? NULL : "Method not supported for bucket");
 }
 
@@ -174,7 +194,7 @@ static void record_request(const struct s3_call *c, int64_t duration)
 static void record_failure(const struct s3_call *c)
 {
 	const struct http_call *h = c->http;
-	if (!c->operation || h->status < 500)
+	if (!c->operation || (h->status < 500 && !c->failed))
 		return;
 	log_warn("s3_server", "S3 request failed", LOG_STR("request_id", c->request_id),
 	         LOG_STR("operation", c->operation->name), LOG_S("key", c->key),
@@ -230,6 +250,14 @@ static void audit_storage(const struct s3_call *c, const struct backend *b)
 	case METRIC_OPERATION_ABORT:
 		audit_upload(c, b);
 		break;
+	case METRIC_OPERATION_COPY:
+		audit("object", "storage.CopyObject",
+		      LOG_FIELDS(id, bucket, key, LOG_S("src_bucket", c->source.bucket),
+		                 LOG_S("src_key", c->source.key),
+		                 LOG_STR("src_backend", c->source.backend),
+		                 LOG_STR("dst_backend", b ? b->name : NULL),
+		                 LOG_INT("size", c->size)));
+		break;
 	default:
 		audit("object", arena_printf(c->arena, "storage.%s", c->operation->name),
 		      LOG_FIELDS(id, bucket, key, LOG_STR("backend", b ? b->name : NULL),
@@ -244,7 +272,8 @@ static void record_storage(const struct s3_call *c, double seconds)
 	if (!c->operation || c->operation->metric < 0)
 		return;
 	/* A form that was stored may be answered with a way back. */
-	bool ok = (c->http->status < 300 || c->http->status == 303) && !c->http->failed;
+	bool ok =
+		(c->http->status < 300 || c->http->status == 303) && !c->http->failed && !c->failed;
 	struct backend *b =
 		c->backend ? backend_by_name(&c->server->backends, str_of(c->backend)) : NULL;
 	int backend = METRIC_BACKEND_OR_NONE(b ? b->index : -1);

@@ -26,6 +26,7 @@
 struct config;
 struct config_bucket;
 struct s3_form;
+struct s3_keepalive;
 struct server;
 
 #define S3_REQUEST_ID_MAX 64
@@ -52,6 +53,8 @@ struct s3_call {
 	struct s3_form *form; /* of a browser, which takes the place of the head; or NULL */
 	const struct s3_operation *operation;
 
+	struct s3_keepalive *keepalive; /* takes the answer instead of the connection, or NULL */
+
 	/* for the record */
 	uint64_t received;   /* body bytes of the request, decoded */
 	uint64_t size;       /* of the object that was stored or read */
@@ -67,6 +70,11 @@ struct s3_call {
 		int part;       /* number */
 		uint64_t parts; /* that it was made of */
 	} upload;
+	struct {
+		struct str bucket, key;
+		const char *backend;
+	} source;          /* of a copy */
+	bool failed;       /* the answer is an error, whatever its status says */
 	bool trespassing;  /* the bucket is not that of the credential */
 	const char *event; /* audit event when no operation was reached */
 	char error[300];   /* what went wrong, for the log */
@@ -111,6 +119,9 @@ void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
 /* vhost.c: the bucket that the host of a request names; empty: none, it is in the path. */
 struct str s3_host_bucket(const struct config *config, const struct http_head *h);
+/* s3.c: whether the credential may read what is in a bucket, the request's or another
+ * one. False: answered. */
+bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
 
 /* auth.c: fills auth, seed, allowed. False: answered. */
 bool s3_authenticate(struct s3_call *c);
@@ -143,6 +154,8 @@ bool s3_check_text(struct s3_call *c, struct str text);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
+/* The same for a version that is named elsewhere. */
+bool s3_check_version(struct s3_call *c, struct str id);
 /* The conditions of a write. False: answered. */
 bool s3_conditions(struct s3_call *c, struct store_conditions *out);
 /* Whether they hold now: a client need not send a body for nothing. They are checked
@@ -161,9 +174,24 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
  * told when the text is none of its business. */
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
 void s3_reply_xml(struct s3_call *c, struct str document);
+
+/* keepalive.c: runs work(c), which may take longer than clients wait in silence (60 s
+ * with most of them), and answers with what it answers. It does so with s3_fail*() and
+ * s3_reply_xml() only, reads no body, and is cancelled when the client leaves. After
+ * some seconds the answer begins with status 200, as that of S3 does, and white space
+ * follows until the document is there, which may then be an error. */
+void s3_answer_slowly(struct s3_call *c, void (*work)(struct s3_call *c));
+/* What work answers; document is copied. */
+void s3_keepalive_answer(struct s3_keepalive *k, int status, struct str document);
+
 void s3_reply_etag(struct s3_call *c, struct str etag);
 void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
 /* The checksum fields of an object, and without their type those of a part. */
+/* There is no such version, or only the mark that it was deleted; fallback as above.
+ * version: which was asked for, empty: none. */
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback);
+/* The checksum fields of an object. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
 void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
 /* Elements that several documents have. */
@@ -171,6 +199,21 @@ void s3_xml_owner(struct buf *b, const char *element);
 void s3_xml_etag(struct buf *b, struct str etag);
 void s3_xml_checksums(struct buf *b, const struct str_pair *sums, size_t n);
 const char *s3_checksum_type(const struct str_pair *sums, size_t n); /* of an object */
+
+/* lookup.c: a version is looked up, and opened a moment later; when it has been replaced
+ * between, its bytes are gone and the new one is looked up. */
+struct s3_lookup {
+	struct str bucket, key, version;   /* as store_find() */
+	const struct store_wanted *wanted; /* as store_find_copies() */
+	struct store_version found;
+	/* private */
+	int done;
+	struct store_version before;
+};
+/* To be called again after `failure` to open what was found. False: answered, with
+ * fallback (see s3_fail_err()) where that fits. */
+bool s3_look_up(struct s3_call *c, struct s3_lookup *l, const struct error *failure,
+                const char *fallback);
 
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */
@@ -212,9 +255,6 @@ bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
 /* put.c: whether some backend might take that many bytes. False: answered. */
 bool s3_admit(struct s3_call *c, uint64_t size);
 
-/* get.c: there is no object, or only the mark that it was deleted. */
-void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
-                  const struct error *e, const char *fallback);
 /* get.c: Last-Modified, and the version's id. */
 void s3_reply_modified(struct s3_call *c, const struct store_version *v);
 
@@ -232,6 +272,8 @@ void s3_list_objects_v1(struct s3_call *c);
 void s3_list_objects_v2(struct s3_call *c);
 void s3_put_object(struct s3_call *c);
 void s3_post_object(struct s3_call *c);
+void s3_copy_object(struct s3_call *c);
+void s3_upload_part_copy(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);

@@ -172,6 +172,32 @@ static UNUSED struct str metadata_of(const struct backend_info *i, const char *n
 	return STR("(absent)");
 }
 
+/* With p.etag_md5 and p.sent_any for who wants them. */
+static UNUSED enum err copy_key(const char *from, const char *to, uint64_t size,
+                                struct backend_put *p)
+{
+	static const struct str_pair pairs[] = {{STR("s3o-generation"), STR("01JCOPY")}};
+
+	*p = (struct backend_put){
+		.key = str_of(to),
+		.content_type = STR("text/x-copy"),
+		.metadata = pairs,
+		.n_metadata = 1,
+	};
+	return backend_copy(fx.b, fx.arena, str_of(from), size, p, &fx.error);
+}
+
+/* What a copy is: the bytes of its source, with its own type and metadata. */
+static UNUSED void expect_copy(const char *key, struct str bytes)
+{
+	struct backend_info info;
+
+	get_and_compare(key, bytes);
+	EXPECT_ERR(backend_head(fx.b, fx.arena, str_of(key), &info, &fx.error), ERR_OK);
+	ck_assert(str_eq(info.content_type, STR("text/x-copy")));
+	ck_assert(str_eq(metadata_of(&info, "s3o-generation"), STR("01JCOPY")));
+}
+
 /* A body that fails after half of its size. */
 struct broken_body {
 	struct body body;

@@ -810,6 +810,59 @@ START_TEST(one_writer_wins)
 }
 END_TEST
 
+static void copies(void)
+{
+	static const size_t sizes[] = {0, 1, 70 * 1048576 + 1}; /* the last in two stretches */
+	struct backend_put p;
+
+	open_folder();
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct str bytes = some_bytes(sizes[i], (unsigned)i);
+		char to[32];
+
+		snprintf(to, sizeof(to), "to/%zu", i);
+		EXPECT_ERR(put_bytes("from", bytes), ERR_OK);
+		EXPECT_ERR(copy_key("from", to, bytes.n, &p), ERR_OK);
+		ck_assert(p.sent_any);
+		ck_assert_str_eq(p.etag_md5, "");
+		EXPECT_ERR(copy_key("from", to, bytes.n, &p), ERR_CONFLICT);
+		ck_assert(!p.sent_any);
+		EXPECT_ERR(remove_key("from"), ERR_OK);
+		expect_copy(to, bytes);
+	}
+	EXPECT_ERR(copy_key("from", "k", 1, &p), ERR_NOT_FOUND);
+	ck_assert(!p.sent_any);
+	EXPECT_ERR(copy_key("to/1", "k", 2, &p), ERR_PROTOCOL); /* it has another size */
+	ck_assert_int_eq(entries_in("tmp"), 0);
+	EXPECT_ERR(remove_key("k"), ERR_NOT_FOUND);
+}
+START_TEST(copies_share_nothing_but_bytes)
+{
+	in_task(copies);
+}
+END_TEST
+
+/* A copy counts once its bytes and its name are on the disk, as any other object. */
+static void lasting_copy(void)
+{
+	struct backend_put p;
+
+	open_folder();
+	EXPECT_ERR(put_bytes("from", some_bytes(1000, 1)), ERR_OK);
+	syncs.n = 0;
+	syncs.recorded = true;
+	EXPECT_ERR(copy_key("from", "deep/er/to", 1000, &p), ERR_OK);
+	syncs.recorded = false;
+	ck_assert_int_eq(count_syncs("/objects/deep/er"), 1);
+	ck_assert_int_ge(count_syncs("/objects"), 1);
+	ck_assert_int_ge(syncs.n, 4); /* the file, and all above it */
+}
+START_TEST(copies_are_made_to_last)
+{
+	in_task(lasting_copy);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("directory");
@@ -837,5 +890,7 @@ int main(void)
 	tcase_add_test(t, an_unusable_path_is_tried_again);
 	tcase_add_test(t, writers_and_removers);
 	tcase_add_test(t, one_writer_wins);
+	tcase_add_test(t, copies_share_nothing_but_bytes);
+	tcase_add_test(t, copies_are_made_to_last);
 	return run_tests("directory", t);
 }

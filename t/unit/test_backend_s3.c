@@ -423,6 +423,35 @@ START_TEST(bucket_in_the_host_name)
 }
 END_TEST
 
+static void copies(void)
+{
+	static const size_t sizes[] = {0, 1, 6 * 1048576 + 1};
+	struct backend_put p;
+
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct str bytes = some_bytes(sizes[i], (unsigned)i);
+
+		EXPECT_ERR(put_bytes("from/a b+%41?x", bytes), ERR_OK);
+		EXPECT_ERR(copy_key("from/a b+%41?x", "to/\303\244", bytes.n, &p), ERR_OK);
+		ck_assert(p.sent_any && !p.source_failed);
+		ck_assert_uint_eq(strlen(p.etag_md5), 32);
+		EXPECT_ERR(remove_key("from/a b+%41?x"), ERR_OK);
+		expect_copy("to/\303\244", bytes);
+	}
+	EXPECT_ERR(copy_key("absent", "k", 1, &p), ERR_NOT_FOUND);
+	ck_assert(!p.sent_any);
+	EXPECT_ERR(backend_head(fx.b, fx.arena, p.key, &(struct backend_info){0}, &fx.error),
+	           ERR_NOT_FOUND);
+	EXPECT_ERR(copy_key("to/\303\244", "k", UINT64_C(5) << 30 | 1, &p), ERR_UNSUPPORTED);
+}
+START_TEST(copies_are_made_by_the_server)
+{
+	use(_i);
+	in_task(copies);
+}
+END_TEST
+
 /* --- answers that no real server gives on request ------------------------- */
 
 struct exchange {
@@ -724,6 +753,55 @@ START_TEST(listings_are_checked)
 }
 END_TEST
 
+#define COPY_K      "PUT /base/bkt/k HTTP/1.1\r\n"
+#define COPY_OK     "HTTP/1.1 200 OK\r\n" CLOSE "\r\n"
+#define MD5_OF_NONE "d41d8cd98f00b204e9800998ecf8427e"
+#define N_COPIES    9
+
+/* What each of the answers below means, and whether bytes may lie there after it. */
+static void odd_copies(void)
+{
+	static const struct {
+		enum err result;
+		const char *md5;
+		bool sent_any;
+	} wanted[N_COPIES] = {
+		{ERR_OK, MD5_OF_NONE, true},  {ERR_OK, MD5_OF_NONE, true},
+		{ERR_OK, "", true},           {ERR_IO, "", true},
+		{ERR_NOT_FOUND, "", true},    {ERR_PROTOCOL, "", true},
+		{ERR_PROTOCOL, "", true},     {ERR_IO, "", true},
+		{ERR_UNSUPPORTED, "", false},
+	};
+	struct backend_put p;
+
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	for (int i = 0; i < N_COPIES; i++) {
+		ck_assert(backend_can_copy(fx.b, 1));
+		EXPECT_ERR(copy_key("from", "k", 1, &p), wanted[i].result);
+		ck_assert_str_eq(p.etag_md5, wanted[i].md5);
+		ck_assert_int_eq(p.sent_any, wanted[i].sent_any);
+	}
+	ck_assert(!backend_can_copy(fx.b, 1)); /* and it is not asked again */
+	EXPECT_ERR(copy_key("from", "k", 1, &p), ERR_UNSUPPORTED);
+}
+START_TEST(a_copy_has_succeeded_only_when_the_document_says_so)
+{
+	WITH_SCRIPT(odd_copies,
+	            {COPY_K, COPY_OK "<CopyObjectResult><ETag>&quot;" MD5_OF_NONE
+	                             "&quot;</ETag></CopyObjectResult>"},
+	            {COPY_K, COPY_OK " \n\t <?xml version=\"1.0\"?>  <CopyObjectResult><Progress>1"
+	                             "</Progress><ETag>" MD5_OF_NONE "</ETag></CopyObjectResult>"},
+	            {COPY_K, COPY_OK "<CopyObjectResult><ETag>\"" MD5_OF_NONE
+	                             "-2\"</ETag></CopyObjectResult>"},
+	            {COPY_K,
+	             COPY_OK "<?xml version=\"1.0\"?>   <Error><Code>InternalError</Code></Error>"},
+	            {COPY_K, COPY_OK "<Error><Code>NoSuchKey</Code></Error>"},
+	            {COPY_K, COPY_OK "      "}, {COPY_K, COPY_OK "<CopyObjectResult><ETag>"},
+	            {COPY_K, "HTTP/1.1 500 Oh\r\n" CLOSE "\r\n"},
+	            {COPY_K, "HTTP/1.1 501 No\r\n" CLOSE "\r\n"});
+}
+END_TEST
+
 /* Says on stderr what is not. */
 static bool installed(void)
 {
@@ -743,6 +821,7 @@ static void add_real_servers(TCase *t)
 	tcase_add_loop_test(t, payloads_are_signed_if_wanted, 0, N_SERVERS);
 	tcase_add_loop_test(t, metadata_is_kept, 0, N_SERVERS);
 	tcase_add_loop_test(t, any_key_works, 0, N_SERVERS);
+	tcase_add_loop_test(t, copies_are_made_by_the_server, 0, N_SERVERS);
 	tcase_add_loop_test(t, wrong_credentials, 0, N_SERVERS);
 	tcase_add_loop_test(t, missing_bucket_is_not_a_missing_key, 0, N_SERVERS);
 	tcase_add_loop_test(t, full_bucket, 0, N_SERVERS);
@@ -770,6 +849,7 @@ int main(void)
 	tcase_add_loop_test(t, nothing_that_only_sdks_send, 0, 2);
 	tcase_add_test(t, etags_of_encrypting_servers_are_not_taken);
 	tcase_add_test(t, listings_are_checked);
+	tcase_add_test(t, a_copy_has_succeeded_only_when_the_document_says_so);
 	snprintf(state, sizeof(state), "/tmp/s3o-servers-XXXXXX");
 	if (mkdtemp(state) == NULL)
 		return EXIT_FAILURE;

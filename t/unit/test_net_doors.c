@@ -26,9 +26,47 @@ static bool left;
 
 /* --- the server -------------------------------------------------------------- */
 
+/* Yields two pieces, then ends or fails. */
+struct pieces {
+	struct body body;
+	int at;
+	bool fails;
+};
+
+static ssize_t pieces_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
+{
+	static const char *const all[] = {"one", "a second piece", ""};
+	struct pieces *p = (struct pieces *)b;
+	const char *piece = all[p->at++];
+
+	(void)idle_us;
+	if (p->fails && *piece == '\0') {
+		err_set(e, ERR_IO, "broken");
+		return -1;
+	}
+	ck_assert_uint_ge(n, strlen(piece));
+	memcpy(buf, piece, strlen(piece));
+	return (ssize_t)strlen(piece);
+}
+
+static void reply_pieces(struct http_call *c, bool fails)
+{
+	static const struct body_ops ops = {.read = pieces_read};
+	struct pieces p = {.body = {.ops = &ops, .size = BODY_SIZE_UNKNOWN}, .fails = fails};
+	bool sink_failed;
+	enum err r = http_reply_body(c, 200, &p.body, &sink_failed, &error);
+
+	ck_assert_int_eq(r, fails ? ERR_IO : ERR_OK);
+	ck_assert(!sink_failed);
+	ck_assert_uint_eq(c->sent, 17);
+}
+
 static void handle(struct http_call *c)
 {
-	if (str_eq(c->path, STR("/slow")) && notify_wait(&go, clock_deadline(TEST_PATIENCE)) < 0)
+	if (str_starts(c->path, STR("/pieces")))
+		reply_pieces(c, str_eq(c->path, STR("/pieces-that-fail")));
+	else if (str_eq(c->path, STR("/slow")) &&
+	         notify_wait(&go, clock_deadline(TEST_PATIENCE)) < 0)
 		http_reply(c, 503, STR("cancelled"));
 	else
 		http_reply(c, 200, STR("ok"));
@@ -340,8 +378,45 @@ static void leaves_at_once(void)
 	expect_answer(0, "503", true); /* cancelled in the end */
 }
 
+/* What comes until the text is there, behind the head. */
+static void expect_bytes(int i, const char *head, const char *body)
+{
+	char text[2000];
+	size_t n = 0, end = strlen(body);
+
+	do {
+		ck_assert_int_eq(
+			stream_read(clients[i], text + n, 1, clock_deadline(TEST_PATIENCE)), 1);
+		text[++n] = '\0';
+	} while (n < end || strcmp(text + n - end, body) != 0 || !strstr(text, "\r\n\r\n"));
+	ck_assert_msg(strstr(text, head) != NULL, "%s", text);
+	ck_assert_msg(strstr(text, "Content-Length") == NULL, "%s", text);
+	ck_assert_str_eq(strstr(text, "\r\n\r\n") + 4, body);
+}
+
+static void bodies_of_unknown_size(void)
+{
+	in_port_t port = open_door((struct door_options){0});
+	const char *head = "Transfer-Encoding: chunked\r\n";
+
+	for (int i = 0; i < 3; i++)
+		dial_accepted(i, port);
+	for (int round = 0; round < 2; round++) { /* the connection lives on */
+		say(0, "GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n");
+		expect_bytes(0, head, "3\r\none\r\ne\r\na second piece\r\n0\r\n\r\n");
+	}
+	expect_get(0);
+	say(1, "GET /pieces-that-fail HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_bytes(1, head, "3\r\none\r\ne\r\na second piece\r\n");
+	expect_closed(1);
+	say(2, "GET /pieces HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	expect_bytes(2, "Connection: close\r\n", "onea second piece");
+	expect_closed(2);
+}
+
 static void (*const tests[])(void) = {
-	every_rhythm, overdue, limits, no_descriptors, leaves_with_patience, leaves_at_once,
+	bodies_of_unknown_size, every_rhythm,         overdue,        limits,
+	no_descriptors,         leaves_with_patience, leaves_at_once,
 };
 static int running;
 

@@ -24,6 +24,10 @@ class MemoryS3:
                 self.wfile.write(body)
 
             def do_PUT(self):
+                source = self.headers.get("x-amz-copy-source")
+                if source:
+                    self.answer(*outer.copy(self.path, urllib.parse.unquote(source)))
+                    return
                 self.answer(*outer.put(self.path, int(self.headers["Content-Length"]),
                                        self.rfile.read))
 
@@ -44,6 +48,14 @@ class MemoryS3:
     def put(self, path, length, read):
         self.stored[path] = read(length)
         return 200, b""
+
+    def copy(self, path, source):
+        """Both as they are asked for, source decoded."""
+        path_of = {urllib.parse.unquote(p): p for p in self.stored}
+        if source not in path_of:
+            return self.error(404, "NoSuchKey")
+        self.stored[path] = self.stored[path_of[source]]
+        return 200, b"<CopyObjectResult><ETag>&quot;x&quot;</ETag></CopyObjectResult>"
 
     def get(self, path):
         if path not in self.stored:

@@ -118,10 +118,9 @@ def test_sync(aws, tree, workdir):
     change_tree(tree)
     said = aws.s3("sync", "--delete", tree, url)
     assert said.count("upload:") == 4 and said.count("delete:") == 1
-    os.utime(f"{back}/one")  # newer than the object and of the same size: left alone
+    os.utime(f"{back}/one")  # of the same size: only fetched where the file is the newer one
     said = aws.s3("sync", "--delete", url, back)
-    assert said.count("download:") == 3 and said.count("delete:") == 1
-    aws.s3("cp", f"{url}/one", f"{back}/one")
+    assert said.count("download:") == 4 and said.count("delete:") == 1
     assert_same_tree(tree, back)
 
 
@@ -193,7 +192,8 @@ def test_copies(aws, workdir):
     assert aws.endpoint.s3().get_object(Bucket=other, Key="there")["Body"].read() == content
     assert {t["Key"]: t["Value"] for t in aws.api("get-object-tagging", "same")["TagSet"]} == \
         {"a": "1", "b": "2"}
-    assert aws.api("get-object-tagging", "replaced")["TagSet"] == [{"Key": "c", "Value": "3"}]
+    if aws.endpoint.ours:  # the gateway drops them
+        assert aws.api("get-object-tagging", "replaced")["TagSet"] == [{"Key": "c", "Value": "3"}]
     # Onto itself only with something new.
     aws.fails("InvalidRequest", "copy-object", "same", copy_source=f"{aws.endpoint.bucket}/same")
     aws.api("copy-object", "same", copy_source=f"{aws.endpoint.bucket}/same",
@@ -293,7 +293,9 @@ def test_bucket_calls(aws):
     aws.api("put-bucket-tagging", bucket=bucket, tagging=tags)
     assert aws.api("get-bucket-tagging", bucket=bucket) == tags
     aws.api("delete-bucket-tagging", bucket=bucket)
-    aws.fails("NoSuchLifecycleConfiguration", "get-bucket-lifecycle-configuration", bucket=bucket)
+    if aws.endpoint.ours:
+        aws.fails("NoSuchLifecycleConfiguration", "get-bucket-lifecycle-configuration",
+                  bucket=bucket)
     lifecycle = {"Rules": [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"},
                             "Expiration": {"Days": 7}}]}
     aws.api("put-bucket-lifecycle-configuration", bucket=bucket, lifecycle_configuration=lifecycle)
@@ -303,8 +305,8 @@ def test_bucket_calls(aws):
     if aws.endpoint.ours:
         aws.fails("NoSuchPublicAccessBlockConfiguration", "get-public-access-block", bucket=bucket)
         aws.fails("OwnershipControlsNotFoundError", "get-bucket-ownership-controls", bucket=bucket)
-    aws.fails("ServerSideEncryptionConfigurationNotFoundError", "get-bucket-encryption",
-              bucket=bucket)
+        aws.fails("ServerSideEncryptionConfigurationNotFoundError", "get-bucket-encryption",
+                  bucket=bucket)
     aws.api("delete-object", "k", bucket=bucket)
     aws.api("delete-bucket", bucket=bucket)
     aws.fails("404", "head-bucket", bucket=bucket)

@@ -11,6 +11,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from harness.clients import MIB, make_file, make_tree  # noqa: E402
+from harness.endpoint import Endpoint  # noqa: E402
 from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.service import TOKEN, Service  # noqa: E402
@@ -106,6 +108,44 @@ def launch(postgres, workdir, directories, request):
 @pytest.fixture
 def orchestrator(launch):
     return launch()
+
+
+@pytest.fixture
+def endpoint(request):
+    """For the tests of clients: the programs under test on two directories and a Ceph
+    gateway, or what S3O_TEST_ENDPOINT names (harness/endpoint.py)."""
+    straight = os.environ.get("S3O_TEST_ENDPOINT")
+    if straight == "radosgw":
+        env = request.getfixturevalue("radosgw").env
+        return Endpoint.of_server(env["ENDPOINT"], env["ACCESS_KEY"], env["SECRET_KEY"])
+    if straight:
+        return Endpoint.of_server(straight, os.environ["S3O_TEST_ACCESS_KEY"],
+                                  os.environ["S3O_TEST_SECRET_KEY"])
+    launch, directories, radosgw = map(request.getfixturevalue,
+                                       ("launch", "directories", "radosgw"))
+    return Endpoint.of_orchestrator(launch([*directories(2), radosgw.backend("ceph")],
+                                           {"routing_strategy": "spread"}))
+
+
+@pytest.fixture(scope="session")
+def _originals():
+    folder = tempfile.mkdtemp(prefix="s3o-files-", dir="/tmp")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def files(_originals):
+    """Files of each kind of size, not to be changed: {name: path}."""
+    sizes = {"empty": 0, "one": 1, "five": 5 * MIB, "sixty-four": 64 * MIB}
+    os.makedirs(f"{_originals}/sizes")
+    return {name: make_file(f"{_originals}/sizes/{name}", size) for name, size in sizes.items()}
+
+
+@pytest.fixture
+def tree(workdir):
+    """A folder with subfolders and names that need care, to be changed at will."""
+    return make_tree(f"{workdir}/tree")
 
 
 @pytest.fixture

@@ -5,12 +5,9 @@ import os
 import signal
 import subprocess
 
-import boto3
-import botocore.loaders
-import botocore.session
 import requests
-from botocore.config import Config
 
+from .clients import client
 from .storage import ROOT
 from .wait import free_ports, until
 
@@ -27,10 +24,6 @@ SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
-
-# What boto3 knows about S3 is several megabytes of JSON: a tenth of a second for
-# each client, if every one reads them anew.
-LOADER = botocore.loaders.create_loader()
 
 
 def merge(base, extra):
@@ -188,18 +181,7 @@ class Orchestrator:
     # --- clients ---
 
     def s3(self, bucket="photos", **options):
-        key, secret = BUCKETS[bucket]
-        # Without repeats: what fails is to be seen.
-        settings = {"signature_version": "s3v4", "s3": {"addressing_style": "path"},
-                    "retries": {"max_attempts": 0}, "connect_timeout": 5, "read_timeout": 60, "max_pool_connections": 100}
-        settings.update(options)
-        # A session of its own: the default one is not for several threads.
-        session = botocore.session.Session()
-        session.register_component("data_loader", LOADER)
-        return boto3.session.Session(botocore_session=session).client(
-            "s3", endpoint_url=self.endpoint, aws_access_key_id=key,
-            aws_secret_access_key=secret, region_name="us-east-1",
-            config=Config(**settings))
+        return client(self.endpoint, *BUCKETS[bucket], **options)
 
     def adminctl(self, *args, check=True):
         return subprocess.run([f"{BUILD}/adminctl", "-config", self.config_file, *args],

@@ -1,0 +1,9 @@
+"""An object that no backend has room for (t/bench/large_upload), small here: by hand it
+is 20 GiB."""
+from harness.clients import run
+from harness.storage import ROOT
+
+
+def test_an_upload_over_three_backends(workdir):
+    out = run(f"{ROOT}/t/bench/large_upload", "--size", "256MiB", "--dir", workdir)
+    assert out.splitlines()[-1] == "ok"

@@ -35,7 +35,7 @@ BEGIN
 			UPDATE object_versions SET is_latest = TRUE
 			WHERE bucket = p_bucket AND object_name = p_name AND generation = (
 				SELECT generation FROM object_versions
-				WHERE bucket = p_bucket AND object_name = p_name
+				WHERE bucket = p_bucket AND object_name = p_name AND NOT is_latest
 				ORDER BY created_at DESC LIMIT 1);
 		END IF;
 	ELSE

@@ -227,17 +227,22 @@ static void reply_selection(struct s3_call *c, const struct store_version *v,
 		http_reply_fieldf(c->http, "x-amz-mp-parts-count", "%d", v->o.parts);
 }
 
-/* There is no object, or only the mark that it was deleted. */
-static void fail_find(struct s3_call *c, const struct store_version *v, struct str version,
-                      const struct error *e, const char *fallback)
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback)
 {
 	if (e->code != ERR_NOT_FOUND) {
 		s3_fail_err(c, e, fallback);
 	} else if (!v->is_marker) {
 		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
 	} else {
+		char modified[CLOCK_HTTP_SIZE];
+		clock_format_http(v->modified, modified);
 		http_reply_field(c->http, "x-amz-delete-marker", STR("true"));
-		s3_reply_version(c, v->version_id[0] ? v->version_id : "null");
+		s3_reply_version(c, v->version_id);
+		if (version.n) {
+			http_reply_field(c->http, "Allow", STR("DELETE"));
+			http_reply_field(c->http, "Last-Modified", str_of(modified));
+		}
 		s3_fail(c, version.n ? S3_METHOD_NOT_ALLOWED : S3_NO_SUCH_KEY, NULL);
 	}
 }
@@ -300,7 +305,7 @@ void s3_get_object(struct s3_call *c)
 	for (int lookups = 0; lookups < LOOKUPS_MAX; lookups++) {
 		if (store_find_copies(server->store, c->bucket, c->key, version,
 		                      s.narrow ? &s.wanted : NULL, c->arena, &v, &e) != ERR_OK) {
-			fail_find(c, &v, version, &e, "Failed to retrieve object");
+			s3_fail_find(c, &v, version, &e, "Failed to retrieve object");
 			return;
 		}
 		if (lookups > 0 && same_copies(&v, &before)) {
@@ -341,7 +346,7 @@ void s3_head_object(struct s3_call *c)
 	if (!may_override(c) || !s3_version(c, &version) || !parse_selection(c, &s))
 		return;
 	if (find_head(c, version, &s, &v, &e) != ERR_OK) {
-		fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
+		s3_fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
 	if (!conditions_hold(c, &v) || (s.part && !select_bytes(c, &v, &s)))

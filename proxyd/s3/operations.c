@@ -21,6 +21,15 @@
 static const struct s3_operation operations[] = {
 	OPERATION("ListBuckets", "GET", S3_SERVICE, NULL, s3_list_buckets, -1, S3_DOES_OTHER),
 
+	OPERATION("GetBucketVersioning", "GET", S3_BUCKET, "versioning", s3_get_bucket_versioning,
+                  -1, S3_DOES_OTHER),
+	OPERATION("PutBucketVersioning", "PUT", S3_BUCKET, "versioning", s3_put_bucket_versioning,
+                  -1, S3_DOES_OTHER),
+	OPERATION("DeleteObjects", "POST", S3_BUCKET, "delete", s3_delete_objects,
+                  METRIC_OPERATION_DELETE_MANY, S3_DOES_DELETE),
+	OPERATION("ListObjectVersions", "GET", S3_BUCKET, "versions", s3_list_object_versions,
+                  METRIC_OPERATION_LIST, S3_DOES_OTHER),
+
 	OPERATION("CreateBucket", "PUT", S3_BUCKET, NULL, s3_create_bucket, -1,
                   S3_DOES_MAKE_BUCKET),
 	OPERATION("HeadBucket", "HEAD", S3_BUCKET, NULL, s3_head_bucket, -1, S3_DOES_OTHER),
@@ -31,6 +40,16 @@ static const struct s3_operation operations[] = {
 	OPERATION("ListObjectsV1", "GET", S3_BUCKET, NULL, s3_list_objects_v1,
                   METRIC_OPERATION_LIST, S3_DOES_OTHER),
 
+	OPERATION("GetObjectTagging", "GET", S3_OBJECT, "tagging", s3_get_object_tagging, -1,
+                  S3_DOES_OTHER, .accepts = "versionId"),
+	OPERATION("PutObjectTagging", "PUT", S3_OBJECT, "tagging", s3_put_object_tagging, -1,
+                  S3_DOES_OTHER, .accepts = "versionId"),
+	OPERATION("DeleteObjectTagging", "DELETE", S3_OBJECT, "tagging", s3_delete_object_tagging,
+                  -1, S3_DOES_OTHER, .accepts = "versionId"),
+	OPERATION("GetObjectAcl", "GET", S3_OBJECT, "acl", s3_get_object_acl, -1, S3_DOES_OTHER,
+                  .accepts = "versionId"),
+	OPERATION("PutObjectAcl", "PUT", S3_OBJECT, "acl", s3_put_object_acl, -1, S3_DOES_ACL,
+                  .accepts = "versionId"),
 	OPERATION("PutObject", "PUT", S3_OBJECT, NULL, s3_put_object, METRIC_OPERATION_PUT,
                   S3_DOES_WRITE),
 	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,

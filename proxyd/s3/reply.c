@@ -8,6 +8,7 @@
 #include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
+#include "s3proto/xml.h"
 
 /* Bytes of a path that an error repeats: a bucket and a key that is escaped as a whole.
  * Without a bound an answer could be six times as long as its request. */
@@ -116,6 +117,21 @@ void s3_reply_version(struct s3_call *c, const char *id)
 {
 	if (*id)
 		http_reply_field(c->http, "x-amz-version-id", str_of(id));
+}
+
+void s3_xml_owner(struct buf *b, const char *element)
+{
+	xml_open(b, element);
+	xml_text(b, "ID", STR("s3-orchestrator"));
+	xml_text(b, "DisplayName", STR("s3-orchestrator"));
+	xml_close(b, element);
+}
+
+void s3_xml_etag(struct buf *b, struct str etag)
+{
+	xml_open(b, "ETag");
+	buf_printf(b, "&quot;%.*s&quot;", STR_FMT(etag));
+	xml_close(b, "ETag");
 }
 
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o)

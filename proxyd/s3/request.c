@@ -8,9 +8,10 @@
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 
-#define VALUES_MAX 2
+#define VALUES_MAX 3
 #define ANY_OPERATION                                                                              \
-	(S3_DOES_READ | S3_DOES_WRITE | S3_DOES_DELETE | S3_DOES_MAKE_BUCKET | S3_DOES_OTHER)
+	(S3_DOES_READ | S3_DOES_WRITE | S3_DOES_DELETE | S3_DOES_MAKE_BUCKET | S3_DOES_OTHER |     \
+	 S3_DOES_ACL)
 
 /* Fields that ask for something this version does not do, but for the values that ask
  * for what happens anyway. A name that ends with a hyphen stands for all that begin
@@ -24,12 +25,11 @@ static const struct refused {
 	{"if-none-match", S3_DOES_DELETE, {0}},
 	{"if-none-match", S3_DOES_WRITE, {"*"}},
 	{"if-unmodified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
-	{"x-amz-acl",
-         S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
-         {"private", "bucket-owner-full-control"}},
+	{"x-amz-acl", S3_DOES_MAKE_BUCKET, {"private", "bucket-owner-full-control"}},
+	{"x-amz-acl", S3_DOES_WRITE, {"private", "bucket-owner-full-control", "public-read"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
 	{"x-amz-expected-bucket-owner", ANY_OPERATION, {0}},
-	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
+	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET | S3_DOES_ACL, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-size", S3_DOES_DELETE, {0}},
 	{"x-amz-object-lock-legal-hold", S3_DOES_WRITE, {"OFF"}},
@@ -38,7 +38,6 @@ static const struct refused {
 	{"x-amz-object-ownership", S3_DOES_MAKE_BUCKET, {"BucketOwnerEnforced"}},
 	{"x-amz-server-side-encryption", S3_DOES_WRITE, {"AES256"}},
 	{"x-amz-server-side-encryption-", S3_DOES_READ | S3_DOES_WRITE, {0}},
-	{"x-amz-tagging", S3_DOES_WRITE, {0}},
 	{"x-amz-website-redirect-location", S3_DOES_WRITE, {0}},
 	{"x-amz-write-offset-bytes", S3_DOES_WRITE, {0}},
 };
@@ -95,6 +94,12 @@ struct str s3_parameter(const struct s3_call *c, const char *name)
 	return p ? p->value : STR_NULL;
 }
 
+struct str s3_field(const struct s3_call *c, const char *name)
+{
+	const struct str *field = http_head_get(&c->http->head, str_of(name));
+	return field ? *field : s3_parameter(c, name);
+}
+
 bool s3_if_match(struct s3_call *c, struct str *out)
 {
 	struct str tag;
@@ -140,15 +145,34 @@ bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond)
 	return r == ERR_OK;
 }
 
-static bool is_version_id(struct str id)
+bool s3_encoding_type(struct s3_call *c, bool *url)
 {
-	return id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id);
+	struct str encoding = s3_parameter(c, "encoding-type");
+	*url = str_eq_nocase(encoding, STR("url"));
+	if (*url || !encoding.n)
+		return true;
+	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid Encoding Method specified in Request");
+	return false;
+}
+
+bool s3_check_text(struct s3_call *c, struct str text)
+{
+	if (str_is_utf8(text) && str_chr(text, '\0') < 0)
+		return true;
+	s3_fail(c, S3_INVALID_ARGUMENT, "a parameter is not valid UTF-8");
+	return false;
+}
+
+bool s3_is_version(struct str id)
+{
+	return str_eq(id, STR("null")) ||
+	       (id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id) && str_chr(id, '\0') < 0);
 }
 
 bool s3_version(struct s3_call *c, struct str *out)
 {
 	*out = s3_parameter(c, "versionId");
-	if (!out->n || str_eq(*out, STR("null")) || is_version_id(*out))
+	if (!out->n || s3_is_version(*out))
 		return true;
 	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid version id specified");
 	return false;

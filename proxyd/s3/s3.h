@@ -49,6 +49,9 @@ struct s3_call {
 	const char *backend; /* that served it; "" when none did */
 	uint64_t copies_deleted;
 	struct {
+		size_t keys, deleted, errors;
+	} batch; /* of DeleteObjects */
+	struct {
 		struct str prefix;
 		size_t keys; /* and common prefixes, on this page */
 		bool truncated;
@@ -65,6 +68,7 @@ enum {
 	S3_DOES_DELETE = 4,
 	S3_DOES_MAKE_BUCKET = 8,
 	S3_DOES_OTHER = 16,
+	S3_DOES_ACL = 32,
 };
 
 struct s3_operation {
@@ -101,6 +105,16 @@ bool s3_authenticate(struct s3_call *c);
 bool s3_refuse_fields(struct s3_call *c);
 /* A query parameter; empty when absent. */
 struct str s3_parameter(const struct s3_call *c, const char *name);
+/* A header field, or the parameter that stands for it in a signed URL; empty when
+ * absent. */
+struct str s3_field(const struct s3_call *c, const char *name);
+/* The parameter encoding-type of a listing: whether it is "url". False: answered. */
+bool s3_encoding_type(struct s3_call *c, bool *url);
+/* Whether the parameter of a listing can stand in a query: UTF-8 without NUL. False:
+ * answered. */
+bool s3_check_text(struct s3_call *c, struct str text);
+/* Whether a version could have that id: "null", or one that was made here. */
+bool s3_is_version(struct str id);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
@@ -127,6 +141,10 @@ void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
 /* The checksum fields of an object. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
 
+/* Elements that several documents have. */
+void s3_xml_owner(struct buf *b, const char *element);
+void s3_xml_etag(struct buf *b, struct str etag);
+
 /* announce.c: what a request says about its body, checked before the body is asked
  * for. */
 struct s3_upload {
@@ -150,6 +168,14 @@ bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spo
  * bytes: received and verified like an upload. It lives in the arena. False: answered. */
 bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
 
+/* get.c: there is no object, or only the mark that it was deleted. */
+void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
+                  const struct error *e, const char *fallback);
+
+/* properties.c: whether objects of the bucket may get an ACL other than private. False:
+ * answered. */
+bool s3_allows_acls(struct s3_call *c);
+
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
 void s3_create_bucket(struct s3_call *c);
@@ -161,5 +187,14 @@ void s3_put_object(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);
+void s3_delete_objects(struct s3_call *c);
+void s3_list_object_versions(struct s3_call *c);
+void s3_get_bucket_versioning(struct s3_call *c);
+void s3_put_bucket_versioning(struct s3_call *c);
+void s3_get_object_tagging(struct s3_call *c);
+void s3_put_object_tagging(struct s3_call *c);
+void s3_delete_object_tagging(struct s3_call *c);
+void s3_get_object_acl(struct s3_call *c);
+void s3_put_object_acl(struct s3_call *c);
 
 #endif

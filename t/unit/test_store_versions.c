@@ -231,6 +231,48 @@ static void batches(const char *conninfo)
 }
 TEST(batches)
 
+/* A deletion as it is executed late: it found `found`, and another one is current. */
+static const char *delete_late(const char *conninfo, const char *found)
+{
+	char sql[400];
+	snprintf(sql, sizeof sql,
+	         "SELECT status || ' ' || is_marker || ' ' || version_id FROM s3o_delete('bk', "
+	         "jsonb_build_array(jsonb_build_object('name', 'k', 'version', '', 'generation', "
+	         "'%s', 'if_match', '', 'marker', 'M' || (SELECT count(*) FROM object_versions))),"
+	         "0::SMALLINT)",
+	         found);
+	return pg_text(conninfo, sql);
+}
+
+/* It goes below what was written meanwhile. */
+static void late_deletions(const char *conninfo)
+{
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	set_versioning(&f, STORE_VERSIONED);
+	const char *one = put(&f, "k", 1), *two = put(&f, "k", 2);
+	ck_assert_str_eq(delete_late(conninfo, one), "ok true M2");
+	ck_assert_str_eq(delete_late(conninfo, one), "ok true M3");
+	ck_assert_str_eq(delete_late(conninfo, ""), "ok true M4");
+	ck_assert_int_eq(size_of(&f, "k", ""), 2);
+	ck_assert_str_eq(pg_text(conninfo,
+	                         "SELECT string_agg(CASE WHEN is_delete_marker THEN generation"
+	                         " ELSE size_bytes::TEXT END, ' ' ORDER BY created_at)"
+	                         " FROM object_versions"),
+	                 "M4 1 M3 M2 2");
+	remove_key(&f, "k", two);
+	ck_assert_int_eq(size_of(&f, "k", ""), -2);
+	/* What it found is gone: nobody knows its place. */
+	ck_assert_str_eq(delete_late(conninfo, two), "changed false ");
+	set_versioning(&f, STORE_VERSIONING_SUSPENDED);
+	ck_assert_str_eq(delete_late(conninfo, one), "changed false ");
+	put(&f, "k", 3);
+	ck_assert_str_eq(delete_late(conninfo, one), "ok true null");
+	ck_assert_int_eq(size_of(&f, "k", ""), 3);
+	sf_close(&f);
+}
+TEST(late_deletions)
+
 /* --- versioning and writers ------------------------------------------------------- */
 
 struct change {
@@ -447,6 +489,7 @@ int main(void)
 	tcase_add_test(t, test_enabled);
 	tcase_add_test(t, test_suspended);
 	tcase_add_test(t, test_batches);
+	tcase_add_test(t, test_late_deletions);
 	tcase_add_test(t, test_versioning_waits_for_writers);
 	tcase_add_test(t, test_lists);
 	tcase_add_test(t, test_cost_of_a_page);

@@ -164,6 +164,13 @@
 	X(EVENT_S3_HEAD_BUCKET, "s3.HeadBucket")                                                   \
 	X(EVENT_S3_GET_BUCKET_LOCATION, "s3.GetBucketLocation")                                    \
 	X(EVENT_S3_GET_BUCKET_VERSIONING, "s3.GetBucketVersioning")                                \
+	X(EVENT_S3_PUT_BUCKET_VERSIONING, "s3.PutBucketVersioning")                                \
+	X(EVENT_S3_LIST_OBJECT_VERSIONS, "s3.ListObjectVersions")                                  \
+	X(EVENT_S3_GET_OBJECT_TAGGING, "s3.GetObjectTagging")                                      \
+	X(EVENT_S3_PUT_OBJECT_TAGGING, "s3.PutObjectTagging")                                      \
+	X(EVENT_S3_DELETE_OBJECT_TAGGING, "s3.DeleteObjectTagging")                                \
+	X(EVENT_S3_GET_OBJECT_ACL, "s3.GetObjectAcl")                                              \
+	X(EVENT_S3_PUT_OBJECT_ACL, "s3.PutObjectAcl")                                              \
 	X(EVENT_S3_LIST_BUCKETS, "s3.ListBuckets")                                                 \
 	X(EVENT_S3_AUTH_FAILURE, "s3.AuthFailure")                                                 \
 	X(EVENT_S3_INVALID_PATH, "s3.InvalidPath")                                                 \

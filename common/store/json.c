@@ -32,12 +32,18 @@ static bool add_pair(json_t *object, const struct str_pair *p)
 	return value && json_object_setn_new(object, p->name.p, p->name.n, value) == 0;
 }
 
+static bool add_pairs(json_t *object, const struct str_pair *pairs, size_t n)
+{
+	bool ok = true;
+	for (size_t i = 0; i < n && ok; i++)
+		ok = add_pair(object, &pairs[i]);
+	return ok;
+}
+
 static bool set_pairs(json_t *object, const char *name, const struct str_pair *pairs, size_t n)
 {
 	json_t *inner = json_object();
-	bool ok = true;
-	for (size_t i = 0; i < n && ok; i++)
-		ok = add_pair(inner, &pairs[i]);
+	bool ok = add_pairs(inner, pairs, n);
 	if (n && ok)
 		return json_object_set_new(object, name, inner) == 0;
 	json_decref(inner);
@@ -129,6 +135,12 @@ enum err json_of_deletions(const struct store_deletion *items, const size_t *whi
 		json_array_append_new(array, j);
 	}
 	return dump(array, ok, out, e);
+}
+
+enum err json_of_pairs(const struct str_pair *pairs, size_t n, struct buf *out, struct error *e)
+{
+	json_t *object = json_object();
+	return dump(object, add_pairs(object, pairs, n), out, e);
 }
 
 void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size_t *n)

@@ -51,8 +51,8 @@ void store_read_begins(struct store *s, const char *generation)
 	}
 	memcpy(s->reads[s->n_reads++].generation, generation, ULID_SIZE);
 	if (!s->reads_kept && !s->closing)
-		s->reads_kept =
-			wait_group_spawn(&s->tasks, "store-readers", run_keeper, s, &s->keeper) == 0;
+		s->reads_kept = wait_group_spawn(&s->tasks, "store-readers", run_keeper, s,
+		                                 &s->keeper) == 0;
 }
 
 void store_read_ends(struct store *s, const char *generation)

@@ -190,7 +190,7 @@ struct store_segment {
 
 struct store_version {
 	struct store_object o;
-	char version_id[STORE_VERSION_SIZE]; /* "" for the null version */
+	char version_id[STORE_VERSION_SIZE]; /* for the client; "": tell nothing */
 	bool is_marker;                      /* a delete marker: there is no object */
 	int64_t modified;                    /* microseconds since 1970 */
 	struct store_segment *segments;      /* in order; none when only the head was asked for */

@@ -8,6 +8,7 @@
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics             readers.c  long reads
+ *     versions.c all versions, tags, ACL
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
@@ -47,6 +48,7 @@ enum err json_of_segments(const struct store_new_segment *s, size_t n, struct bu
                           struct error *e);
 enum err json_of_deletions(const struct store_deletion *items, const size_t *which, size_t n,
                            struct buf *out, struct error *e);
+enum err json_of_pairs(const struct str_pair *pairs, size_t n, struct buf *out, struct error *e);
 /* Members that are strings; anything else gives none. */
 void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size_t *n);
 

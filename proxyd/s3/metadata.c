@@ -6,6 +6,7 @@
 #include "s3proto/metadata.h"
 
 #include "proxyd/s3/s3.h"
+#include "s3proto/tagging.h"
 
 static bool fail_metadata(struct s3_call *c, enum metadata_result r, size_t size)
 {
@@ -36,6 +37,31 @@ static void add_header(struct store_object *o, const char *name, struct str valu
 		o->headers[o->n_headers++] = (struct str_pair){str_of(name), value};
 }
 
+/* The tags that an object is to have from the beginning. False: answered. */
+static bool collect_tags(struct s3_call *c, struct store_object *o)
+{
+	struct tagging t;
+	const char *why;
+	enum s3_error error = tagging_parse_header(
+		http_head_value(&c->http->head, STR("x-amz-tagging")), c->arena, &t, &why);
+	if (error != S3_OK) {
+		s3_fail(c, error, why);
+		return false;
+	}
+	o->tags = t.tags;
+	o->n_tags = t.n;
+	return true;
+}
+
+/* The canned ACL; those that are refused do not come this far. False: answered. */
+static bool take_acl(struct s3_call *c, struct store_object *o)
+{
+	if (!str_eq_nocase(http_head_value(&c->http->head, STR("x-amz-acl")), STR("public-read")))
+		return true;
+	o->acl = STR("public-read");
+	return s3_allows_acls(c);
+}
+
 bool s3_metadata(struct s3_call *c, struct store_object *o)
 {
 	struct metadata m;
@@ -55,5 +81,5 @@ bool s3_metadata(struct s3_call *c, struct store_object *o)
 	add_header(o, "content-encoding", r.content_encoding);
 	add_header(o, "content-language", r.content_language);
 	add_header(o, "expires", r.expires);
-	return true;
+	return collect_tags(c, o) && take_acl(c, o);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "observe/metrics.h"
+#include "base/clock.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 #include "s3proto/xml.h"
@@ -184,8 +185,14 @@ void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str v
 	} else if (!v->is_marker || c->operation->copies) {
 		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
 	} else {
+		char modified[CLOCK_HTTP_SIZE];
+		clock_format_http(v->modified, modified);
 		http_reply_field(c->http, "x-amz-delete-marker", STR("true"));
-		s3_reply_version(c, v->version_id[0] ? v->version_id : "null");
+		s3_reply_version(c, v->version_id);
+		if (version.n) {
+			http_reply_field(c->http, "Allow", STR("DELETE"));
+			http_reply_field(c->http, "Last-Modified", str_of(modified));
+		}
 		s3_fail(c, version.n ? S3_METHOD_NOT_ALLOWED : S3_NO_SUCH_KEY, NULL);
 	}
 }

@@ -8,7 +8,7 @@
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 
-#define VALUES_MAX       2
+#define VALUES_MAX       3
 #define UNLESS_IT_COPIES 0x8000 /* operations with a source do it */
 
 /* Fields that ask for something this version does not do, but for the values that ask
@@ -24,13 +24,12 @@ static const struct refused {
 	{"if-none-match", S3_DOES_DELETE | S3_DOES_PREPARE, {0}},
 	{"if-none-match", S3_DOES_WRITE, {"*"}},
 	{"if-unmodified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
-	{"x-amz-acl",
-         S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
-         {"private", "bucket-owner-full-control"}},
+	{"x-amz-acl", S3_DOES_MAKE_BUCKET, {"private", "bucket-owner-full-control"}},
+	{"x-amz-acl", S3_DOES_WRITE, {"private", "bucket-owner-full-control", "public-read"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
 	{"x-amz-copy-source", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
 	{"x-amz-copy-source-server-side-encryption-", S3_DOES_WRITE, {0}},
-	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
+	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET | S3_DOES_ACL, {0}},
 	{"x-amz-if-match-initiated-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-size", S3_DOES_DELETE, {0}},
@@ -41,7 +40,6 @@ static const struct refused {
 	{"x-amz-server-side-encryption", S3_DOES_WRITE, {"AES256"}},
 	{"x-amz-server-side-encryption-", S3_DOES_READ | S3_DOES_WRITE, {0}},
 	{"x-amz-source-expected-bucket-owner", S3_DOES_WRITE, {0}},
-	{"x-amz-tagging", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
 	{"x-amz-website-redirect-location", S3_DOES_WRITE, {0}},
 	{"x-amz-write-offset-bytes", S3_DOES_WRITE, {0}},
 };
@@ -185,14 +183,15 @@ bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond)
 	return r == ERR_OK;
 }
 
-static bool is_version_id(struct str id)
+bool s3_is_version(struct str id)
 {
-	return id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id);
+	return str_eq(id, STR("null")) ||
+	       (id.n == STORE_VERSION_SIZE - 1 && str_is_utf8(id) && str_chr(id, '\0') < 0);
 }
 
 bool s3_check_version(struct s3_call *c, struct str id)
 {
-	if (!id.n || str_eq(id, STR("null")) || is_version_id(id))
+	if (!id.n || s3_is_version(id))
 		return true;
 	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid version id specified");
 	return false;

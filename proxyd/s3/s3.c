@@ -258,6 +258,12 @@ static void audit_storage(const struct s3_call *c, const struct backend *b)
 		                 LOG_STR("dst_backend", b ? b->name : NULL),
 		                 LOG_INT("size", c->size)));
 		break;
+	case METRIC_OPERATION_DELETE_MANY:
+		audit("object", "storage.DeleteObjects",
+		      LOG_FIELDS(id, bucket, LOG_INT("total_keys", c->batch.keys),
+		                 LOG_INT("deleted", c->batch.deleted),
+		                 LOG_INT("errors", c->batch.errors)));
+		break;
 	default:
 		audit("object", arena_printf(c->arena, "storage.%s", c->operation->name),
 		      LOG_FIELDS(id, bucket, key, LOG_STR("backend", b ? b->name : NULL),

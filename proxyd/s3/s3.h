@@ -61,6 +61,9 @@ struct s3_call {
 	const char *backend; /* that served it; "" when none did */
 	uint64_t copies_deleted;
 	struct {
+		size_t keys, deleted, errors;
+	} batch; /* of DeleteObjects */
+	struct {
 		struct str prefix;
 		size_t keys; /* and common prefixes, on this page */
 		bool truncated;
@@ -88,6 +91,7 @@ enum {
 	S3_DOES_MAKE_BUCKET = 8,
 	S3_DOES_OTHER = 16,
 	S3_DOES_PREPARE = 32, /* nothing yet that conditions could be about; with another one */
+	S3_DOES_ACL = 64,
 };
 
 struct s3_operation {
@@ -151,6 +155,8 @@ bool s3_encoding_type(struct s3_call *c, bool *url);
 /* Whether the parameter of a listing can stand in a query: UTF-8 without NUL. False:
  * answered. */
 bool s3_check_text(struct s3_call *c, struct str text);
+/* Whether a version could have that id: "null", or one that was made here. */
+bool s3_is_version(struct str id);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
@@ -263,6 +269,10 @@ void s3_reply_modified(struct s3_call *c, const struct store_version *v);
  * and the caller sends it; *etag is in the arena, or in u. */
 bool s3_put_upload(struct s3_call *c, struct s3_upload *u, uint64_t max_size, struct str *etag);
 
+/* properties.c: whether objects of the bucket may get an ACL other than private. False:
+ * answered. */
+bool s3_allows_acls(struct s3_call *c);
+
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
 void s3_create_bucket(struct s3_call *c);
@@ -284,5 +294,14 @@ void s3_complete_upload(struct s3_call *c);
 void s3_abort_upload(struct s3_call *c);
 void s3_list_parts(struct s3_call *c);
 void s3_list_uploads(struct s3_call *c);
+void s3_delete_objects(struct s3_call *c);
+void s3_list_object_versions(struct s3_call *c);
+void s3_get_bucket_versioning(struct s3_call *c);
+void s3_put_bucket_versioning(struct s3_call *c);
+void s3_get_object_tagging(struct s3_call *c);
+void s3_put_object_tagging(struct s3_call *c);
+void s3_delete_object_tagging(struct s3_call *c);
+void s3_get_object_acl(struct s3_call *c);
+void s3_put_object_acl(struct s3_call *c);
 
 #endif

@@ -16,9 +16,15 @@ BEGIN
 	status := s3o_check_conditions(FOUND AND NOT v_old.is_delete_marker, v_old.etag, FALSE,
 		p_if_match);
 	IF status IS NULL AND COALESCE(v_old.generation, '') <> p_generation THEN
-		-- What has been replaced without versions was deleted just before.
-		status := CASE WHEN p_version = '' AND p_versioning IS NULL THEN 'ok'
-		          ELSE 'changed' END;
+		status := 'changed';
+		IF p_version = '' AND p_versioning IS NULL THEN
+			status := 'ok'; -- what has been replaced was deleted just before
+		ELSIF p_version = '' AND s3o_place_marker_before(p_versioning, p_bucket, p_name,
+				p_generation, v_old, p_marker) THEN
+			status := 'ok';
+			is_marker := TRUE;
+			version_id := s3o_told_version(p_versioning, p_marker);
+		END IF;
 	END IF;
 	IF status IS NOT NULL THEN
 		RETURN;
@@ -35,7 +41,7 @@ BEGIN
 			UPDATE object_versions SET is_latest = TRUE
 			WHERE bucket = p_bucket AND object_name = p_name AND generation = (
 				SELECT generation FROM object_versions
-				WHERE bucket = p_bucket AND object_name = p_name
+				WHERE bucket = p_bucket AND object_name = p_name AND NOT is_latest
 				ORDER BY created_at DESC LIMIT 1);
 		END IF;
 	ELSE

@@ -13,10 +13,12 @@ BEGIN
 	IF p_key.versioning = 'Enabled' THEN
 		p_version.version_id := p_version.generation;
 	ELSIF (p_key.latest).generation IS NOT NULL THEN
-		SELECT generation INTO v_null FROM object_versions
-		WHERE bucket = p_version.bucket AND object_name = p_version.object_name
-		  AND version_id IS NULL;
-		IF FOUND THEN
+		v_null := (p_key.latest).generation;
+		IF (p_key.latest).version_id IS NOT NULL THEN
+			v_null := (SELECT generation FROM s3o_find_version(p_version.bucket,
+				p_version.object_name, 'null'));
+		END IF;
+		IF v_null IS NOT NULL THEN
 			displaced := s3o_retire_version(p_version.bucket, p_version.object_name,
 				v_null, 'overwrite_displaced');
 		END IF;

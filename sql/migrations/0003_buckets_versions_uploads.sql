@@ -31,6 +31,13 @@ ALTER TABLE object_versions
 	ADD COLUMN acl   TEXT, -- canned; NULL: private
 	ADD COLUMN parts INT;  -- of the upload that made it; NULL: none did
 
+-- Versions behind the current one, newest first, and the null version when it is one of
+-- them. No object of an older version of this schema is in these.
+CREATE INDEX object_versions_older ON object_versions (bucket, object_name, created_at DESC)
+	WHERE NOT is_latest;
+CREATE UNIQUE INDEX object_versions_null ON object_versions (bucket, object_name)
+	WHERE NOT is_latest AND version_id IS NULL;
+
 -- checksums as in object_versions: {"CRC32C": "base64", ...}, composite ones "base64-N".
 -- part_number stays when the upload is complete.
 ALTER TABLE segments

@@ -44,11 +44,14 @@ WITH mine AS (
 SELECT id AS gone FROM unnest($1::TEXT[]) id
 WHERE NOT EXISTS (SELECT FROM pending_objects p WHERE p.intent_id = id);
 
--- $3 is a version as in s3o_find_version().
+-- $3 is a version as in s3o_find_version(); version_id is what clients are told, NULL in a
+-- bucket that never was versioned.
 -- name: find_head :read
 -- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
-       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       content_hash AS sha256, s3o_micros(created_at) AS modified,
+       COALESCE(version_id, (SELECT 'null' FROM buckets b
+		WHERE b.bucket = $1 AND b.versioning IS NOT NULL)) AS version_id,
        is_delete_marker AS marker, checksums, tags, acl, parts
 FROM s3o_find_version($1, $2, $3);
 
@@ -60,7 +63,9 @@ WITH v AS MATERIALIZED (
 	SELECT * FROM object_versions WHERE bucket = $1 AND object_name = $2 AND is_latest
 )
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
-       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       content_hash AS sha256, s3o_micros(created_at) AS modified,
+       COALESCE(version_id, (SELECT 'null' FROM buckets b
+		WHERE b.bucket = $1 AND b.versioning IS NOT NULL)) AS version_id,
        is_delete_marker AS marker, checksums, tags, acl, parts, NULL::BIGINT AS segment_id,
        NULL::INT AS segment_number, NULL::BIGINT AS segment_start, NULL::BIGINT AS segment_size,
        NULL AS backend, NULL AS backend_key, NULL::BIGINT AS copy_size,
@@ -94,7 +99,9 @@ WITH v AS MATERIALIZED (
 	FROM s3o_find_version($1, $2, $3) v
 )
 SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
-       content_hash AS sha256, s3o_micros(created_at) AS modified, version_id,
+       content_hash AS sha256, s3o_micros(created_at) AS modified,
+       COALESCE(version_id, (SELECT 'null' FROM buckets b
+		WHERE b.bucket = $1 AND b.versioning IS NOT NULL)) AS version_id,
        is_delete_marker AS marker, checksums, tags, acl, parts, NULL::BIGINT AS segment_id,
        NULL::INT AS segment_number, NULL::BIGINT AS segment_start, NULL::BIGINT AS segment_size,
        NULL AS backend, NULL AS backend_key, NULL::BIGINT AS copy_size,

@@ -108,8 +108,8 @@ def test_one_winner_of_if_none_match(launch, directories):
         except client.exceptions.ClientError as e:
             return e.response["ResponseMetadata"]["HTTPStatusCode"]
 
-    with ThreadPoolExecutor(50) as pool:
-        results = list(pool.map(attempt, range(50)))
+    with ThreadPoolExecutor(100) as pool:
+        results = list(pool.map(attempt, range(100)))
     assert results.count(200) == 1
     winner = results.index(200)
     assert o.s3().get_object(Bucket="photos", Key="once")["Body"].read() == b"%d" % winner

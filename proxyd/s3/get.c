@@ -175,9 +175,10 @@ static bool fail_range(struct s3_call *c, const struct store_version *v, struct 
 
 static bool select_part(struct s3_call *c, const struct store_version *v, struct selection *s)
 {
-	if (!v->n_segments)
+	const struct store_segment *segment = v->segments;
+	/* Of an object that has bytes an empty part is no range. */
+	if (!v->n_segments || (!segment->size && v->o.size))
 		return fail_range(c, v, s, S3_INVALID_PART_NUMBER);
-	const struct store_segment *segment = &v->segments[0];
 	s->partial = segment->size > 0;
 	if (s->partial)
 		s->bytes = (struct range){segment->start, segment->start + segment->size - 1};

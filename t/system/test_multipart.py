@@ -126,6 +126,21 @@ def test_what_is_not_listed_goes(launch, directories):
     assert o.backends[0].bytes_stored() == 2 * PART
 
 
+def test_empty_parts(launch, directories):
+    o = launch(directories(1))
+    s3 = o.s3()
+    u = Upload(s3)
+    u.part(1, b"")
+    assert u.complete()["ETag"] == tag_of(b"")
+    assert get(s3)["Body"].read() == b"" and get(s3, PartNumber=1)["Body"].read() == b""
+    u, body = Upload(s3), os.urandom(PART)
+    u.part(1, body), u.part(2, b"")
+    assert u.complete()["ETag"] == tag_of(body, b"")
+    assert get(s3)["Body"].read() == get(s3, PartNumber=1)["Body"].read() == body
+    for call in (s3.get_object, s3.head_object):
+        assert error_of(call, Bucket="photos", Key="k", PartNumber=2)[0] == 416
+
+
 # --- what is refused ---
 
 def test_parts_that_are_refused(service):

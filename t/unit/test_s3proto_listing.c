@@ -202,6 +202,27 @@ START_TEST(huge_group)
 }
 END_TEST
 
+/* Several entries of one key: counted, and a page may end between them. */
+START_TEST(repeats)
+{
+	struct listing l;
+	listing_init(&l, arena, STR(""), STR("/"), STR_NULL, true, 2);
+	ck_assert_int_eq(listing_feed(&l, STR("a")), LISTING_KEY);
+	ck_assert_int_eq(listing_repeat(&l, STR("a")), LISTING_KEY);
+	ck_assert_uint_eq(l.count, 2);
+	ck_assert(str_eq(l.last, STR("a")) && !l.done);
+	ck_assert_int_eq(listing_repeat(&l, STR("a")), LISTING_FULL);
+	ck_assert(l.done && l.truncated);
+
+	/* On the next page they come first. */
+	listing_init(&l, arena, STR(""), STR("/"), STR("a"), true, 2);
+	ck_assert_int_eq(listing_repeat(&l, STR("a")), LISTING_KEY);
+	ck_assert_int_eq(listing_feed(&l, STR("b/1")), LISTING_GROUP);
+	listing_end(&l);
+	ck_assert(!l.truncated && l.count == 2);
+}
+END_TEST
+
 START_TEST(successor)
 {
 	static const char *const cases[][2] = {
@@ -312,6 +333,7 @@ int main(void)
 	tcase_add_test(t, full_but_not_truncated);
 	tcase_add_test(t, start_after_is_no_cursor);
 	tcase_add_test(t, huge_group);
+	tcase_add_test(t, repeats);
 	tcase_add_test(t, successor);
 	tcase_add_test(t, tokens);
 	tcase_add_test(t, max_keys);

@@ -156,7 +156,7 @@ static const struct section credentials = {.path = "buckets[].credentials[]",
 static const struct setting bucket_settings[] = {
 	{KEY(struct config_bucket, "name", STRING, name), ACTIVE,
          .prose = "Name that clients use. Required, unique, without a slash."},
-	{KEY(struct config_bucket, "max_multipart_uploads", INT, max_multipart_uploads),
+	{KEY(struct config_bucket, "max_multipart_uploads", INT, max_multipart_uploads), ACTIVE,
          .zero = ZERO_VALUE, .min = 0, .max = INFINITY, .complaint = "must be >= 0",
          .prose = "Multipart uploads that may be in progress. 0 sets no limit."},
 	{LIST(struct config_bucket, "credentials", LIST, credentials, n_credentials),

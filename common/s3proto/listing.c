@@ -184,6 +184,12 @@ enum listing_step listing_feed(struct listing *l, struct str key)
 	return step;
 }
 
+enum listing_step listing_repeat(struct listing *l, struct str key)
+{
+	assert(!l->done);
+	return take(l, key, LISTING_KEY);
+}
+
 void listing_end(struct listing *l)
 {
 	if (!l->done)

@@ -66,6 +66,9 @@ size_t listing_want(const struct listing *l);
 /* The next key, greater than the one before. It must outlive l. */
 enum listing_step listing_feed(struct listing *l, struct str key);
 
+/* The same for one more entry of a key that has been an entry: uploads share keys. */
+enum listing_step listing_repeat(struct listing *l, struct str key);
+
 /* There are no more keys. */
 void listing_end(struct listing *l);
 

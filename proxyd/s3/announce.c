@@ -161,7 +161,7 @@ static bool parse_checksum(struct s3_call *c, struct s3_upload *u, enum checksum
 		return true;
 	if (checksum_parse(k, *v, value)) {
 		u->announced[k] = *v;
-		u->kinds |= CHECKSUM_BIT(k);
+		u->sent |= CHECKSUM_BIT(k);
 		return true;
 	}
 	if (k == CHECKSUM_MD5)
@@ -184,7 +184,7 @@ static bool parse_trailer_names(struct s3_call *c, struct s3_upload *u)
 			         STR_FMT(name));
 			return false;
 		}
-		u->kinds |= CHECKSUM_BIT(k);
+		u->sent |= CHECKSUM_BIT(k);
 	}
 	return true;
 }
@@ -192,7 +192,7 @@ static bool parse_trailer_names(struct s3_call *c, struct s3_upload *u)
 /* SDKs name the checksum that they send. */
 static bool refuse_missing_checksum(struct s3_call *c, const struct s3_upload *u)
 {
-	if (u->kinds & ~CHECKSUM_BIT(CHECKSUM_MD5) ||
+	if (u->sent & ~CHECKSUM_BIT(CHECKSUM_MD5) ||
 	    !http_head_get(&c->http->head, STR("x-amz-sdk-checksum-algorithm")))
 		return true;
 	s3_fail(c, S3_INVALID_REQUEST,
@@ -201,14 +201,25 @@ static bool refuse_missing_checksum(struct s3_call *c, const struct s3_upload *u
 	return false;
 }
 
+/* One that the client sends is stored; the others are only verified. */
+static void choose_kept(struct s3_upload *u)
+{
+	u->kinds = u->sent;
+	u->sent &= ~CHECKSUM_BIT(CHECKSUM_MD5);
+	u->keep = CHECKSUM_CRC32;
+	while (u->keep < CHECKSUM_KINDS && !(u->sent & CHECKSUM_BIT(u->keep)))
+		u->keep++;
+}
+
 static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 {
 	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
-		if (!parse_checksum(c, u, k))
+		if ((k == CHECKSUM_MD5 || !c->operation->sums_object) && !parse_checksum(c, u, k))
 			return false;
 	if (!refuse_unknown_checksums(c) || !parse_trailer_names(c, u) ||
 	    !refuse_missing_checksum(c, u))
 		return false;
+	choose_kept(u);
 	if (c->auth.payload == SIGV4_PAYLOAD_SHA256)
 		u->sha256 = c->auth.payload_hash;
 	if (u->sha256.n || engine_wants_sha256(c->server->engine))

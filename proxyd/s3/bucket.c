@@ -48,10 +48,7 @@ void s3_list_buckets(struct s3_call *c)
 	clock_format_s3(atomic_load(&c->server->board->started), created);
 	BUF_AUTO b = {0};
 	xml_begin(&b, "ListAllMyBucketsResult");
-	xml_open(&b, "Owner");
-	xml_text(&b, "ID", STR("s3-orchestrator"));
-	xml_text(&b, "DisplayName", STR("s3-orchestrator"));
-	xml_close(&b, "Owner");
+	s3_xml_owner(&b, "Owner");
 	xml_open(&b, "Buckets");
 	if (str_starts(str_of(c->allowed->name), prefix))
 		add_bucket(&b, c->allowed->name, created);

@@ -90,14 +90,19 @@ static void reply_properties(struct s3_call *c, const struct store_version *v, b
 		s3_reply_checksums(c, &v->o);
 }
 
-static void reply_validators(struct s3_call *c, const struct store_version *v)
+void s3_reply_modified(struct s3_call *c, const struct store_version *v)
 {
 	char modified[CLOCK_HTTP_SIZE];
 	clock_format_http(v->modified, modified);
-	s3_reply_etag(c, v->o.etag);
 	http_reply_field(c->http, "Last-Modified", str_of(modified));
 	s3_reply_version(c, v->version_id[0] || !s3_parameter(c, "versionId").n ? v->version_id
 	                                                                        : "null");
+}
+
+static void reply_validators(struct s3_call *c, const struct store_version *v)
+{
+	s3_reply_etag(c, v->o.etag);
+	s3_reply_modified(c, v);
 }
 
 static void reply_not_modified(struct s3_call *c, const struct store_version *v)
@@ -141,23 +146,20 @@ static bool parse_selection(struct s3_call *c, struct selection *s)
 	const struct http_head *h = &c->http->head;
 	const struct uri_param *part = uri_query_get(&c->query, STR("partNumber"));
 	const struct str *range = http_head_get(h, STR("range"));
-	uint64_t n;
 	*s = (struct selection){0};
 	if (!part) {
 		s->narrow = !http_head_get(h, STR("if-range")) &&
 		            range_bounds(range, &s->wanted.first, &s->wanted.last);
 		return true;
 	}
-	if (!str_to_u64(part->value, &n) || n < 1 || n > S3_PARTS_MAX) {
-		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
+	if (!s3_part_number(c, &s->part))
 		return false;
-	}
 	if (range) {
 		s3_fail(c, S3_INVALID_REQUEST,
 		        "Cannot specify both Range header and partNumber query parameter");
 		return false;
 	}
-	s->part = s->wanted.part = (int)n;
+	s->wanted.part = s->part;
 	s->narrow = true;
 	return true;
 }

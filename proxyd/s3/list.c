@@ -35,12 +35,8 @@ static bool parse(struct s3_call *c, struct page *p)
 		s3_fail(c, S3_INVALID_ARGUMENT, "max-keys is not a number");
 		return false;
 	}
-	const struct uri_param *encoding = uri_query_get(&c->query, STR("encoding-type"));
-	p->url = encoding && str_eq_nocase(encoding->value, STR("url"));
-	if (encoding && encoding->value.n && !p->url) {
-		s3_fail(c, S3_INVALID_ARGUMENT, "Invalid Encoding Method specified in Request");
+	if (!s3_encoding_type(c, &p->url))
 		return false;
-	}
 	const struct uri_param *token =
 		p->v2 ? uri_query_get(&c->query, STR("continuation-token")) : NULL;
 	if (token) {
@@ -52,22 +48,12 @@ static bool parse(struct s3_call *c, struct page *p)
 			return false;
 		}
 	}
-	if (!str_is_utf8(p->prefix) || !str_is_utf8(p->delimiter) || !str_is_utf8(cursor) ||
-	    str_chr(p->prefix, '\0') >= 0 || str_chr(cursor, '\0') >= 0) {
-		s3_fail(c, S3_INVALID_ARGUMENT, "a parameter is not valid UTF-8");
+	if (!s3_check_text(c, p->prefix) || !s3_check_text(c, p->delimiter) ||
+	    !s3_check_text(c, cursor))
 		return false;
-	}
 	listing_init(&p->listing, c->arena, p->prefix, p->delimiter, cursor, is_cursor,
 	             p->max_keys);
 	return true;
-}
-
-static void add_owner(struct buf *b)
-{
-	xml_open(b, "Owner");
-	xml_text(b, "ID", STR("s3-orchestrator"));
-	xml_text(b, "DisplayName", STR("s3-orchestrator"));
-	xml_close(b, "Owner");
 }
 
 static void add_key(struct page *p, const struct store_listed *row)
@@ -78,12 +64,10 @@ static void add_key(struct page *p, const struct store_listed *row)
 	xml_open(b, "Contents");
 	listing_text(b, "Key", row->key, p->url);
 	xml_text(b, "LastModified", str_of(modified));
-	xml_open(b, "ETag");
-	buf_printf(b, "&quot;%.*s&quot;", STR_FMT(row->etag));
-	xml_close(b, "ETag");
+	s3_xml_etag(b, row->etag);
 	xml_uint(b, "Size", row->size);
 	if (!p->v2 || p->fetch_owner)
-		add_owner(b);
+		s3_xml_owner(b, "Owner");
 	xml_text(b, "StorageClass", STR("STANDARD"));
 	xml_close(b, "Contents");
 }

@@ -26,15 +26,29 @@ static const struct s3_operation operations[] = {
 	OPERATION("HeadBucket", "HEAD", S3_BUCKET, NULL, s3_head_bucket, -1, S3_DOES_OTHER),
 	OPERATION("GetBucketLocation", "GET", S3_BUCKET, "location", s3_get_bucket_location, -1,
                   S3_DOES_OTHER),
+	OPERATION("ListMultipartUploads", "GET", S3_BUCKET, "uploads", s3_list_uploads, -1,
+                  S3_DOES_OTHER),
 	OPERATION("ListObjectsV2", "GET", S3_BUCKET, "list-type", s3_list_objects_v2,
                   METRIC_OPERATION_LIST, S3_DOES_OTHER, .value = "2"),
 	OPERATION("ListObjectsV1", "GET", S3_BUCKET, NULL, s3_list_objects_v1,
                   METRIC_OPERATION_LIST, S3_DOES_OTHER),
 
+	OPERATION("CreateMultipartUpload", "POST", S3_OBJECT, "uploads", s3_create_upload,
+                  METRIC_OPERATION_CREATE_UPLOAD, S3_DOES_WRITE | S3_DOES_PREPARE),
+	OPERATION("UploadPart", "PUT", S3_OBJECT, "uploadId", s3_upload_part, METRIC_OPERATION_PART,
+                  S3_DOES_WRITE | S3_DOES_PREPARE, .accepts = "partNumber"),
+	OPERATION("CompleteMultipartUpload", "POST", S3_OBJECT, "uploadId", s3_complete_upload,
+                  METRIC_OPERATION_COMPLETE, S3_DOES_WRITE, .sums_object = true),
+	OPERATION("AbortMultipartUpload", "DELETE", S3_OBJECT, "uploadId", s3_abort_upload,
+                  METRIC_OPERATION_ABORT, S3_DOES_DELETE | S3_DOES_PREPARE),
+	OPERATION("ListParts", "GET", S3_OBJECT, "uploadId", s3_list_parts, -1, S3_DOES_READ),
+	OPERATION("GetObjectAttributes", "GET", S3_OBJECT, "attributes", s3_get_object_attributes,
+                  -1, S3_DOES_READ, .accepts = "versionId"),
 	OPERATION("PutObject", "PUT", S3_OBJECT, NULL, s3_put_object, METRIC_OPERATION_PUT,
                   S3_DOES_WRITE),
-	OPERATION("UploadPartCopy", "PUT", S3_OBJECT, "partNumber", s3_upload_part_copy,
-                  METRIC_OPERATION_PART, S3_DOES_WRITE, .accepts = "uploadId", .copies = true),
+	OPERATION("UploadPartCopy", "PUT", S3_OBJECT, "uploadId", s3_upload_part_copy,
+                  METRIC_OPERATION_PART, S3_DOES_WRITE | S3_DOES_PREPARE, .accepts = "partNumber",
+                  .copies = true),
 	OPERATION("CopyObject", "PUT", S3_OBJECT, NULL, s3_copy_object, METRIC_OPERATION_COPY,
                   S3_DOES_WRITE, .copies = true),
 	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,
@@ -94,10 +108,15 @@ static const char *const subresources[] = {
 	"website",
 };
 
+static unsigned level_of(const struct s3_call *c)
+{
+	return c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
+}
+
 static bool matches(const struct s3_call *c, const struct s3_operation *op)
 {
-	int level = c->key.n ? S3_OBJECT : c->bucket.n ? S3_BUCKET : S3_SERVICE;
-	if (op->level != (unsigned)level || !str_eq(c->http->head.method, str_of(op->method)))
+	unsigned level = level_of(c);
+	if (op->level != level || !str_eq(c->http->head.method, str_of(op->method)))
 		return false;
 	if (op->copies != (http_head_get(&c->http->head, STR("x-amz-copy-source")) != NULL) &&
 	    str_eq(c->http->head.method, STR("PUT")) && level == S3_OBJECT)
@@ -149,4 +168,19 @@ const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_oper
 		return name;
 	}
 	return NULL;
+}
+
+bool s3_is_other_method(const struct s3_call *c, const char *subresource)
+{
+	bool any = false;
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		const struct s3_operation *op = &operations[i];
+		if (op->level != level_of(c) || !op->parameter ||
+		    strcmp(op->parameter, subresource) != 0)
+			continue;
+		if (str_eq(c->http->head.method, str_of(op->method)))
+			return false;
+		any = true;
+	}
+	return any;
 }

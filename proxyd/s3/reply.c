@@ -8,6 +8,7 @@
 #include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
+#include "s3proto/xml.h"
 
 /* Bytes of a path that an error repeats: a bucket and a key that is escaped as a whole.
  * Without a bound an answer could be six times as long as its request. */
@@ -126,19 +127,49 @@ void s3_reply_version(struct s3_call *c, const char *id)
 		http_reply_field(c->http, "x-amz-version-id", str_of(id));
 }
 
+void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n)
+{
+	enum checksum_kind k;
+	for (size_t i = 0; i < n; i++)
+		if (checksum_of_name(sums[i].name, &k))
+			http_reply_field(c->http, checksum_field(k), sums[i].value);
+}
+
+/* Only a composite value has the number of parts behind it. */
+const char *s3_checksum_type(const struct str_pair *sums, size_t n)
+{
+	return n && str_chr(sums[0].value, '-') >= 0 ? "COMPOSITE" : "FULL_OBJECT";
+}
+
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
 {
-	bool composite = false;
-	for (size_t i = 0; i < o->n_checksums; i++) {
-		const struct str_pair *p = &o->checksums[i];
-		for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
-			if (str_eq(p->name, str_of(checksum_name(k))))
-				http_reply_field(c->http, checksum_field(k), p->value);
-		composite = str_chr(p->value, '-') >= 0;
-	}
+	s3_reply_sums(c, o->checksums, o->n_checksums);
 	if (o->n_checksums)
 		http_reply_field(c->http, "x-amz-checksum-type",
-		                 composite ? STR("COMPOSITE") : STR("FULL_OBJECT"));
+		                 str_of(s3_checksum_type(o->checksums, o->n_checksums)));
+}
+
+void s3_xml_owner(struct buf *b, const char *element)
+{
+	xml_open(b, element);
+	xml_text(b, "ID", STR("s3-orchestrator"));
+	xml_text(b, "DisplayName", STR("s3-orchestrator"));
+	xml_close(b, element);
+}
+
+void s3_xml_etag(struct buf *b, struct str etag)
+{
+	xml_open(b, "ETag");
+	buf_printf(b, "&quot;%.*s&quot;", STR_FMT(etag));
+	xml_close(b, "ETag");
+}
+
+void s3_xml_checksums(struct buf *b, const struct str_pair *sums, size_t n)
+{
+	enum checksum_kind k;
+	for (size_t i = 0; i < n; i++)
+		if (checksum_of_name(sums[i].name, &k))
+			xml_text(b, checksum_element(k), sums[i].value);
 }
 
 void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,

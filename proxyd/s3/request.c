@@ -21,8 +21,9 @@ static const struct refused {
 	unsigned does;
 	const char *values[VALUES_MAX];
 } refused[] = {
+	{"if-match", S3_DOES_PREPARE, {0}},
 	{"if-modified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
-	{"if-none-match", S3_DOES_DELETE, {0}},
+	{"if-none-match", S3_DOES_DELETE | S3_DOES_PREPARE, {0}},
 	{"if-none-match", S3_DOES_WRITE, {"*"}},
 	{"if-unmodified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
 	{"x-amz-acl",
@@ -33,6 +34,7 @@ static const struct refused {
 	{"x-amz-copy-source-server-side-encryption-", S3_DOES_WRITE, {0}},
 	{"x-amz-expected-bucket-owner", ANY_OPERATION, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
+	{"x-amz-if-match-initiated-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-size", S3_DOES_DELETE, {0}},
 	{"x-amz-object-lock-legal-hold", S3_DOES_WRITE, {"OFF"}},
@@ -97,6 +99,35 @@ struct str s3_parameter(const struct s3_call *c, const char *name)
 {
 	const struct uri_param *p = uri_query_get(&c->query, str_of(name));
 	return p ? p->value : STR_NULL;
+}
+
+bool s3_part_number(struct s3_call *c, int *out)
+{
+	uint64_t n;
+	if (!str_to_u64(s3_parameter(c, "partNumber"), &n) || n < 1 || n > S3_PARTS_MAX) {
+		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
+		return false;
+	}
+	*out = (int)n;
+	return true;
+}
+
+bool s3_encoding_type(struct s3_call *c, bool *url)
+{
+	struct str value = s3_parameter(c, "encoding-type");
+	*url = str_eq_nocase(value, STR("url"));
+	if (!value.n || *url)
+		return true;
+	s3_fail(c, S3_INVALID_ARGUMENT, "Invalid Encoding Method specified in Request");
+	return false;
+}
+
+bool s3_check_text(struct s3_call *c, struct str text)
+{
+	if (str_is_utf8(text) && str_chr(text, '\0') < 0)
+		return true;
+	s3_fail(c, S3_INVALID_ARGUMENT, "a parameter is not valid UTF-8");
+	return false;
 }
 
 bool s3_if_match(struct s3_call *c, struct str *out)

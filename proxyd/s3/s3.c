@@ -101,22 +101,28 @@ static bool may_enter(struct s3_call *c)
 	return false;
 }
 
+static void fail_method(struct s3_call *c)
+{
+	c->event = "s3.MethodNotAllowed";
+	http_reply_field(c->http, "Allow",
+	                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
+	s3_fail(c, S3_METHOD_NOT_ALLOWED, c->key.n ? NULL : "Method not supported for bucket");
+}
+
 static void perform(struct s3_call *c)
 {
 	const struct s3_operation *op = s3_find_operation(c);
 	const char *foreign = s3_foreign_subresource(c, op);
 	c->event = "s3.NotImplemented";
-	if (foreign) {
+	if (foreign && s3_is_other_method(c, foreign)) {
+		fail_method(c);
+	} else if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
 		         c->key.n ? "object" : "bucket", foreign);
 	} else if (!op && c->bucket.n && !c->key.n && str_eq(c->http->head.method, STR("DELETE"))) {
 		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
-		c->event = "s3.MethodNotAllowed";
-		http_reply_field(c->http, "Allow",
-		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
-		s3_fail(c, S3_METHOD_NOT_ALLOWED,
-		        c->key.n ? NULL : "Method not supported for bucket");
+		fail_method(c);
 	} else {
 		c->operation = op;
 		if (s3_refuse_fields(c))
@@ -184,6 +190,33 @@ static void record_failure(const struct s3_call *c)
 	         LOG_STR("error", c->error[0] ? c->error : NULL));
 }
 
+static void audit_upload(const struct s3_call *c, const struct backend *b)
+{
+	const struct log_field id = LOG_STR("request_id", c->request_id);
+	const struct log_field bucket = LOG_S("bucket", c->bucket), key = LOG_S("key", c->key);
+	const struct log_field upload = LOG_S("upload_id", c->upload.id);
+	switch (c->operation->metric) {
+	case METRIC_OPERATION_PART:
+		audit("multipart", "storage.UploadPart",
+		      LOG_FIELDS(id, bucket, key, LOG_STR("backend", b ? b->name : NULL), upload,
+		                 LOG_INT("part_number", c->upload.part), LOG_INT("size", c->size)));
+		break;
+	case METRIC_OPERATION_COMPLETE:
+		audit("multipart", "storage.CompleteMultipartUpload",
+		      LOG_FIELDS(id, bucket, key, upload, LOG_INT("total_size", c->size),
+		                 LOG_INT("parts_count", c->upload.parts)));
+		break;
+	case METRIC_OPERATION_ABORT:
+		audit("multipart", "storage.AbortMultipartUpload",
+		      LOG_FIELDS(id, bucket, key, upload,
+		                 LOG_INT("parts_cleaned", c->copies_deleted)));
+		break;
+	default:
+		audit("multipart", "storage.CreateMultipartUpload",
+		      LOG_FIELDS(id, bucket, key, upload));
+	}
+}
+
 static void audit_storage(const struct s3_call *c, const struct backend *b)
 {
 	const struct log_field id = LOG_STR("request_id", c->request_id);
@@ -206,6 +239,12 @@ static void audit_storage(const struct s3_call *c, const struct backend *b)
 		                 LOG_STR("src_backend", c->source.backend),
 		                 LOG_STR("dst_backend", b ? b->name : NULL),
 		                 LOG_INT("size", c->size)));
+		break;
+	case METRIC_OPERATION_CREATE_UPLOAD:
+	case METRIC_OPERATION_PART:
+	case METRIC_OPERATION_COMPLETE:
+	case METRIC_OPERATION_ABORT:
+		audit_upload(c, b);
 		break;
 	default:
 		audit("object", arena_printf(c->arena, "storage.%s", c->operation->name),

@@ -29,7 +29,11 @@ struct server;
 
 #define S3_REQUEST_ID_MAX 64
 
-#define S3_PARTS_MAX        10000
+#define S3_PARTS_MAX 10000
+/* Bounds of S3, whatever the configuration says: of each part but the last one, and of
+ * an object made of parts. */
+#define S3_PART_MIN         (UINT64_C(5) << 20)
+#define S3_OBJECT_MAX       (UINT64_C(5) << 40)
 #define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
 struct s3_call {
@@ -59,7 +63,12 @@ struct s3_call {
 	struct {
 		struct str bucket, key;
 		const char *backend;
-	} source;          /* of a copy */
+	} source; /* of a copy */
+	struct {
+		struct str id;
+		int part;       /* number */
+		uint64_t parts; /* that it was made of */
+	} upload;
 	bool failed;       /* the answer is an error, whatever its status says */
 	bool trespassing;  /* the bucket is not that of the credential */
 	const char *event; /* audit event when no operation was reached */
@@ -73,6 +82,7 @@ enum {
 	S3_DOES_DELETE = 4,
 	S3_DOES_MAKE_BUCKET = 8,
 	S3_DOES_OTHER = 16,
+	S3_DOES_PREPARE = 32, /* nothing yet that conditions could be about; with another one */
 };
 
 struct s3_operation {
@@ -82,10 +92,11 @@ struct s3_operation {
 	const char *parameter; /* query parameter that must be there, or NULL */
 	void (*handle)(struct s3_call *c);
 	int metric;          /* METRIC_OPERATION_*, or -1: not a storage operation */
-	unsigned does;       /* one of S3_DOES_* */
+	unsigned does;       /* S3_DOES_* */
 	const char *value;   /* that the parameter must have, or NULL */
 	const char *accepts; /* further subresources, separated by spaces, or NULL */
 	bool copies;         /* there is x-amz-copy-source; else there is none */
+	bool sums_object;    /* x-amz-checksum-* are of the object, not of the body */
 };
 
 /* operations.c: what a request asks for, or NULL. */
@@ -93,6 +104,8 @@ const struct s3_operation *s3_find_operation(const struct s3_call *c);
 /* The first subresource that the request names and the operation (NULL: none) is not
  * about, or NULL. */
 const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op);
+/* Whether operations have that subresource, but none with the method of the request. */
+bool s3_is_other_method(const struct s3_call *c, const char *subresource);
 
 /* Serves one request (proxyd/http/route.c). */
 void s3_handle(struct http_call *h);
@@ -112,6 +125,13 @@ bool s3_authenticate(struct s3_call *c);
 bool s3_refuse_fields(struct s3_call *c);
 /* A query parameter; empty when absent. */
 struct str s3_parameter(const struct s3_call *c, const char *name);
+/* The parameter partNumber. False: answered. */
+bool s3_part_number(struct s3_call *c, int *out);
+/* The parameter encoding-type of a listing: whether it is "url". False: answered. */
+bool s3_encoding_type(struct s3_call *c, bool *url);
+/* Whether the parameter of a listing can stand in a query: UTF-8 without NUL. False:
+ * answered. */
+bool s3_check_text(struct s3_call *c, struct str text);
 /* The version that is asked for, as in store_find(): empty when none is. False:
  * answered. */
 bool s3_version(struct s3_call *c, struct str *out);
@@ -151,8 +171,14 @@ void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
  * version: which was asked for, empty: none. */
 void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
                   const struct error *e, const char *fallback);
-/* The checksum fields of an object. */
+/* The checksum fields of an object, and without their type those of a part. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
+void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
+/* Elements that several documents have. */
+void s3_xml_owner(struct buf *b, const char *element);
+void s3_xml_etag(struct buf *b, struct str etag);
+void s3_xml_checksums(struct buf *b, const struct str_pair *sums, size_t n);
+const char *s3_checksum_type(const struct str_pair *sums, size_t n); /* of an object */
 
 /* lookup.c: a version is looked up, and opened a moment later; when it has been replaced
  * between, its bytes are gone and the new one is looked up. */
@@ -177,17 +203,30 @@ struct s3_upload {
 	enum awschunk_variant variant;
 	struct str trailer_names;             /* x-amz-trailer; all lines of it */
 	unsigned kinds;                       /* checksums to compute, CHECKSUM_BITs */
+	unsigned sent;                        /* those that come with it, without Content-MD5 */
+	enum checksum_kind keep;              /* of these, or any: stored; CHECKSUM_KINDS: none */
 	struct str announced[CHECKSUM_KINDS]; /* base64 from header fields; empty: none */
 	struct str sha256; /* the signed payload hash, hex; empty when not signed */
 	/* out */
-	char md5_hex[33];    /* "" when it was not computed */
-	char sha256_hex[65]; /* "" when it was not computed */
+	char md5_hex[33];           /* "" when it was not computed */
+	char sha256_hex[65];        /* "" when it was not computed */
+	struct str_pair *checksums; /* that is kept, as in store_object */
+	size_t n_checksums;
 };
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
                      struct s3_upload *u);
 /* receive.c: receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
+/* receive.c: the body of an operation that is asked for with a document, at most max
+ * bytes: received and verified like an upload. It lives in the arena. False: answered. */
+bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
+
+/* put.c: whether some backend might take that many bytes. False: answered. */
+bool s3_admit(struct s3_call *c, uint64_t size);
+
+/* get.c: Last-Modified, and the version's id. */
+void s3_reply_modified(struct s3_call *c, const struct store_version *v);
 
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
@@ -202,5 +241,12 @@ void s3_upload_part_copy(struct s3_call *c);
 void s3_get_object(struct s3_call *c);
 void s3_head_object(struct s3_call *c);
 void s3_delete_object(struct s3_call *c);
+void s3_get_object_attributes(struct s3_call *c);
+void s3_create_upload(struct s3_call *c);
+void s3_upload_part(struct s3_call *c);
+void s3_complete_upload(struct s3_call *c);
+void s3_abort_upload(struct s3_call *c);
+void s3_list_parts(struct s3_call *c);
+void s3_list_uploads(struct s3_call *c);
 
 #endif

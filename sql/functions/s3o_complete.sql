@@ -65,8 +65,10 @@ BEGIN
 	modified := s3o_micros(v_placed.placed_at);
 	version_id := s3o_told_version((v_open.key).versioning, v_upload.generation);
 	queued := s3o_queued(v_placed.displaced || v_unused);
-	INSERT INTO completed_uploads (upload_id, bucket, object_name, version_id, etag, checksums)
-	VALUES (p_upload, p_bucket, p_name, version_id, p_object ->> 'etag', p_object -> 'checksums');
+	INSERT INTO completed_uploads (upload_id, bucket, object_name, version_id, etag, checksums,
+		completed_at)
+	VALUES (p_upload, p_bucket, p_name, version_id, p_object ->> 'etag',
+		p_object -> 'checksums', v_placed.placed_at);
 	DELETE FROM completed_uploads WHERE upload_id IN (
 		SELECT c.upload_id FROM completed_uploads c
 		WHERE c.completed_at < now() - interval '1 day' ORDER BY c.completed_at LIMIT 10

@@ -51,11 +51,9 @@ def run(*command, env=None, **options):
 
 
 def test_awscli(orchestrator, files, workdir):
-    # Multipart uploads are not part of this version: single PUTs up to their limit.
     config = f"{workdir}/aws-config"
     with open(config, "w") as f:
-        f.write("[default]\nregion = us-east-1\ns3 =\n  multipart_threshold = 5GB\n"
-                "  addressing_style = path\n")
+        f.write("[default]\nregion = us-east-1\ns3 =\n  addressing_style = path\n")
     env = {"AWS_CONFIG_FILE": config, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
            "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -85,10 +83,9 @@ def test_awscli(orchestrator, files, workdir):
 
 def test_boto3(orchestrator, files, workdir):
     s3 = orchestrator.s3()
-    transfer = boto3.s3.transfer.TransferConfig(multipart_threshold=5 * 1024 * MIB,
-                                                use_threads=False)
+    transfer = boto3.s3.transfer.TransferConfig(use_threads=False)
     for name, path in files.items():
-        s3.upload_file(path, "photos", f"b/{name}", Config=transfer)
+        s3.upload_file(path, "photos", f"b/{name}")
         s3.download_file("photos", f"b/{name}", f"{workdir}/back", Config=transfer)
         assert md5(f"{workdir}/back") == md5(path)
         # In parallel ranges, as the transfer manager does by default.
@@ -106,7 +103,7 @@ def test_rclone(orchestrator, files, workdir):
     with open(config, "w") as f:
         f.write(f"[o]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\n"
                 f"secret_access_key = {SECRET}\nendpoint = {orchestrator.endpoint}\n"
-                "region = us-east-1\nforce_path_style = true\nupload_cutoff = 5G\n")
+                "region = us-east-1\nforce_path_style = true\nupload_cutoff = 20M\n")
 
     def rclone(*args):
         return run("rclone", "--config", config, "--retries", "1", "--low-level-retries", "1", *args)
@@ -133,7 +130,7 @@ def test_s3cmd(orchestrator, files, workdir):
     config = f"{workdir}/s3cfg"
     with open(config, "w") as f:
         f.write(f"[default]\naccess_key = {KEY}\nsecret_key = {SECRET}\nhost_base = {host}\n"
-                f"host_bucket = {host}\nuse_https = False\nenable_multipart = False\n"
+                f"host_bucket = {host}\nuse_https = False\n"
                 "max_retries = 1\nbucket_location = us-east-1\n")
 
     def s3cmd(*args):

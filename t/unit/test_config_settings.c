@@ -293,7 +293,6 @@ START_TEST(what_is_not_active)
 		"circuit_breaker: {cache_ttl: 1s}\ncleanup_queue: {multipart_stale_timeout: "
 		"1h}\nui: {enabled: true, admin_key: k, admin_secret: s, session_secret: s}\n",
 		"server (load_shed_threshold, admission_wait)" NOT_YET
-		"\nbuckets (max_multipart_uploads)" NOT_YET
 		"\ndatabase (max_conns, min_conns, max_conn_lifetime)" NOT_YET
 		"\nbackends (egress_byte_limit)" NOT_YET
 		"\ncleanup_queue (multipart_stale_timeout)" NOT_YET

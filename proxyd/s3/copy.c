@@ -7,7 +7,6 @@
 #include "config/config.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/etag.h"
 #include "s3proto/precondition.h"
 #include "s3proto/range.h"
 #include "s3proto/tagging.h"
@@ -66,28 +65,13 @@ static bool source_holds(struct s3_call *c, const struct store_version *v)
 
 /* --- the answer ---------------------------------------------------------------- */
 
-static void add_checksums(struct buf *b, const struct str_pair *sums, size_t n, bool with_type)
-{
-	bool composite = false;
-	for (size_t i = 0; i < n; i++) {
-		for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
-			if (str_eq(sums[i].name, str_of(checksum_name(k))) && checksum_element(k))
-				xml_text(b, checksum_element(k), sums[i].value);
-		composite = str_chr(sums[i].value, '-') >= 0;
-	}
-	if (n && with_type)
-		xml_text(b, "ChecksumType", composite ? STR("COMPOSITE") : STR("FULL_OBJECT"));
-}
-
 static void begin_result(struct buf *b, const char *root, int64_t modified, struct str etag)
 {
 	char time[CLOCK_S3_SIZE];
 	clock_format_s3(modified, time);
 	xml_begin(b, root);
 	xml_text(b, "LastModified", str_of(time));
-	xml_open(b, "ETag");
-	etag_add_quoted(b, etag);
-	xml_close(b, "ETag");
+	s3_xml_etag(b, etag);
 }
 
 static void reply_source_version(struct s3_call *c, const struct store_version *v)
@@ -206,7 +190,10 @@ static void reply_copy(struct s3_call *c, const struct engine_copy *copy)
 	const struct store_object *o = &copy->object;
 	BUF_AUTO b = {0};
 	begin_result(&b, "CopyObjectResult", copy->written.modified, o->etag);
-	add_checksums(&b, o->checksums, o->n_checksums, true);
+	s3_xml_checksums(&b, o->checksums, o->n_checksums);
+	if (o->n_checksums)
+		xml_text(&b, "ChecksumType",
+		         str_of(s3_checksum_type(o->checksums, o->n_checksums)));
 	xml_close(&b, "CopyObjectResult");
 	c->backend = copy->backend;
 	c->source.backend = copy->source_backend;
@@ -265,36 +252,11 @@ void s3_copy_object(struct s3_call *c)
 
 /* Which bytes become which part of which upload. */
 struct part_request {
-	int number;
 	struct store_upload upload;
 	const struct str *range; /* NULL: all */
 	struct store_wanted wanted;
 	struct s3_lookup source;
 };
-
-static bool parse_number(struct s3_call *c, int *out)
-{
-	uint64_t n;
-	if (!str_to_u64(s3_parameter(c, "partNumber"), &n) || n < 1 || n > S3_PARTS_MAX) {
-		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
-		return false;
-	}
-	*out = (int)n;
-	return true;
-}
-
-/* A part has no conditions but those of its source. */
-static bool refuse_conditions(struct s3_call *c)
-{
-	static const char *const names[] = {"if-match", "if-none-match"};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!http_head_get(&c->http->head, str_of(names[i])))
-			continue;
-		s3_failf(c, S3_NOT_IMPLEMENTED, "header %s is not supported", names[i]);
-		return false;
-	}
-	return true;
-}
 
 /* Only the segments of the range are looked up. */
 static void parse_wanted(struct s3_call *c, struct part_request *p)
@@ -307,8 +269,8 @@ static void parse_wanted(struct s3_call *c, struct part_request *p)
 static bool find_upload(struct s3_call *c, struct part_request *p)
 {
 	struct error e;
-	if (store_upload_find(c->server->store, c->bucket, c->key, s3_parameter(c, "uploadId"),
-	                      c->arena, &p->upload, &e) == ERR_OK)
+	if (store_upload_find(c->server->store, c->bucket, c->key, c->upload.id, c->arena,
+	                      &p->upload, &e) == ERR_OK)
 		return true;
 	s3_fail_err(c, &e, "Failed to upload part");
 	return false;
@@ -356,7 +318,7 @@ static void reply_part(struct s3_call *c, const struct engine_part_copy *copy)
 	const struct store_part *part = &copy->part.part;
 	BUF_AUTO b = {0};
 	begin_result(&b, "CopyPartResult", copy->part.modified, part->etag);
-	add_checksums(&b, part->checksums, part->n_checksums, false);
+	s3_xml_checksums(&b, part->checksums, part->n_checksums);
 	xml_close(&b, "CopyPartResult");
 	c->backend = copy->part.backend;
 	c->source.backend = copy->source_backend;
@@ -370,7 +332,7 @@ static bool try_part(struct s3_call *c, const struct part_request *p, struct err
 	const struct store_version *v = &p->source.found;
 	struct engine_part_copy copy = {
 		.part = {.upload = &p->upload,
-	                 .part = {.number = p->number},
+	                 .part = {.number = c->upload.part},
 	                 .request_id = c->request_id},
 		.source = v,
 		.checksum = upload_checksum(&p->upload),
@@ -393,7 +355,8 @@ static void upload_part_copy(struct s3_call *c)
 {
 	struct part_request p = {0};
 	struct error failure;
-	if (!parse_number(c, &p.number) || !refuse_conditions(c) || !parse_source(c, &p.source) ||
+	c->upload.id = s3_parameter(c, "uploadId");
+	if (!s3_part_number(c, &c->upload.part) || !parse_source(c, &p.source) ||
 	    !find_upload(c, &p))
 		return;
 	parse_wanted(c, &p);

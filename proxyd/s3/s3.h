@@ -192,12 +192,11 @@ void s3_keepalive_answer(struct s3_keepalive *k, int status, struct str document
 
 void s3_reply_etag(struct s3_call *c, struct str etag);
 void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
-/* The checksum fields of an object, and without their type those of a part. */
 /* There is no such version, or only the mark that it was deleted; fallback as above.
  * version: which was asked for, empty: none. */
 void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
                   const struct error *e, const char *fallback);
-/* The checksum fields of an object. */
+/* The checksum fields of an object, and without their type those of a part. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
 void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
 /* Elements that several documents have. */

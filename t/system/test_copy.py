@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from harness.memory_s3 import MemoryS3
 from harness.service import Service
 from harness.signing import CHECKSUMS, Signer
+from harness.uploads import Upload, tag_of
 from harness.wait import until
 from harness.wire import Wire
 
@@ -60,31 +61,15 @@ def bound(o, backend, size):
           " WHERE backend_name = %s", size, backend)
 
 
-def upload(o, key, parts, type="text/x-parts", algorithm=None):
-    """An object of these parts, without the requests that make one."""
-    id, generation = (f"{n}{random.randrange(16**20):025X}" for n in (0, 1))
-    o.sql("SELECT s3o_create_upload(%s, 'photos', %s, %s, %s, 0)", id, key, generation,
-          '{"content_type": "%s", "headers": {}, "metadata": {"a": "b"}, "tags": {},'
-          ' "acl": ""%s}' % (type, f', "checksum_algorithm": "{algorithm}",'
-                                   f' "checksum_type": "FULL_OBJECT"' if algorithm else ""))
-    s3 = o.s3()
-    for number, body in parts.items():
-        s3.put_object(Bucket="photos", Key="piece", Body=body)
-        s3.upload_part_copy(Bucket="photos", Key=key, UploadId=id, PartNumber=number,
-                            CopySource="photos/piece")
-    s3.delete_object(Bucket="photos", Key="piece")
-    return id
+def upload(o, key, **more):
+    return Upload(o.s3(), key, ContentType="text/x-parts", Metadata={"a": "b"}, **more)
 
 
-def complete(o, key, id):
-    rows = o.sql("SELECT segment_id, part_number, etag FROM segments WHERE upload_id = %s"
-                 " ORDER BY part_number", id)
-    etag = hashlib.md5(b"".join(bytes.fromhex(row[2]) for row in rows)).hexdigest()
-    result = o.sql("SELECT status FROM s3o_complete(%s, 'photos', %s, %s, %s, false, '',"
-                   " 0::SMALLINT)", id, key, [row[0] for row in rows],
-                   '{"etag": "%s-%d", "checksums": {}}' % (etag, len(rows)))
-    assert result == [("ok",)] or result == [["ok"]], result
-    return f'"{etag}-{len(rows)}"'
+def copy_part(u, number, source="photos/from", **more):
+    """A part that is a copy."""
+    answer = u.s3.upload_part_copy(**u.where, PartNumber=number, CopySource=source, **more)
+    u.tags[number] = answer["CopyPartResult"]["ETag"]
+    return answer["CopyPartResult"]
 
 
 # --- what is copied ---
@@ -267,20 +252,16 @@ def test_checksums(orchestrator):
 
 # --- several segments ---
 
-def parts_elsewhere(o, key, parts, **more):
+def parts_elsewhere(o, key, parts):
     """Its parts lie on one backend after the other."""
-    id = upload(o, key, {}, **more)
+    u = upload(o, key)
     for (number, body), backend in zip(parts.items(), o.backends * 10):
         for other in o.backends:
             bound(o, other.name, 10**9 if other is backend else 0)
-        o.s3().put_object(Bucket="photos", Key="piece", Body=body)
-        o.s3().upload_part_copy(Bucket="photos", Key=key, UploadId=id, PartNumber=number,
-                                CopySource="photos/piece")
-        o.s3().delete_object(Bucket="photos", Key="piece")
-        o.wait_clean()
+        u.part(number, body)
     for backend in o.backends:
         bound(o, backend.name, 10**9)
-    return complete(o, key, id)
+    return u.complete()["ETag"]
 
 
 def unbounded(backends):
@@ -292,16 +273,17 @@ def unbounded(backends):
 def test_a_multipart_source_over_several_backends(launch, directories, radosgw, swift):
     backends = unbounded([*directories(1), radosgw.backend("ceph"), swift.backend("swift")])
     o = launch(backends)
-    parts = {n: os.urandom(size) for n, size in ((1, 300_000), (2, 200_000), (7, 100), (9, 0))}
+    parts = {n: os.urandom(size) for n, size in ((1, 5 * MIB), (2, 5 * MIB + 1), (7, 5 * MIB), (9, 100))}
     o.checked = False  # bound() has changed what is free
     etag = parts_elsewhere(o, "from", parts)
+    assert etag == tag_of(*parts.values())
     assert places(o, "from") == ["disk1", "ceph", "swift", "disk1"]
     result = copy(o)["CopyObjectResult"]
     assert result["ETag"] == etag and read(o, "to") == b"".join(parts.values())
     assert places(o, "to") == places(o, "from")  # each by the one that had it
     assert read(o, "to", PartNumber=7) == parts[7]
     head = o.s3().head_object(Bucket="photos", Key="to", PartNumber=2)
-    assert head["PartsCount"] == 4 and head["ContentLength"] == 200_000
+    assert head["PartsCount"] == 4 and head["ContentLength"] == 5 * MIB + 1
     assert head["ContentType"] == "text/x-parts" and head["Metadata"] == {"a": "b"}
     result = copy(o, ChecksumAlgorithm="CRC32")["CopyObjectResult"]
     whole = CHECKSUMS["crc32"](b"".join(parts.values()))
@@ -314,50 +296,44 @@ def test_a_multipart_source_over_several_backends(launch, directories, radosgw, 
 
 def test_parts_of_bytes_of_objects(launch, directories):
     o = launch(directories(1))
-    s3, body = o.s3(), os.urandom(1_000_000)
+    s3, body = o.s3(), os.urandom(6 * MIB)
     s3.put_object(**SOURCE, Body=body)
-    id = upload(o, "to", {})
-    part = {"Bucket": "photos", "Key": "to", "UploadId": id, "CopySource": "photos/from"}
-    ranges = {1: (0, 499_999), 2: (500_000, 500_000), 3: (10, 999_999), 4: (0, 999_999)}
+    u, middle = upload(o, "to"), 5 * MIB
+    ranges = {1: (0, middle - 1), 2: (5, 5), 3: (10, 6 * MIB - 1), 4: (0, 6 * MIB - 1)}
     for number, (first, last) in ranges.items():
-        result = s3.upload_part_copy(**part, PartNumber=number,
-                                     CopySourceRange=f"bytes={first}-{last}")["CopyPartResult"]
+        result = copy_part(u, number, CopySourceRange=f"bytes={first}-{last}")
         assert result["ETag"] == f'"{hashlib.md5(body[first:last + 1]).hexdigest()}"'
         assert abs(result["LastModified"].timestamp() - time.time()) < 100
     assert calls(o, "CopyObject", "disk1") == 1  # the whole
-    s3.upload_part_copy(**part, PartNumber=2)  # again, in place of the one byte
+    copy_part(u, 2)  # again, in place of the one byte
     assert calls(o, "CopyObject", "disk1") == 2
-    for wrong in ("bytes=0-", "bytes=-5", "0-5", "bytes=5-4", "bytes=0-1000000", "bytes=0-1,3-4"):
-        assert error_of(s3.upload_part_copy, **part, PartNumber=5, CopySourceRange=wrong) == \
-            (400, "InvalidArgument"), wrong
-    assert error_of(s3.upload_part_copy, **part, PartNumber=10001) == (400, "InvalidArgument")
-    assert error_of(s3.upload_part_copy, **{**part, "UploadId": "u"}, PartNumber=1) == \
-        (404, "NoSuchUpload")
-    assert error_of(s3.upload_part_copy, **{**part, "Key": "k"}, PartNumber=1) == \
-        (404, "NoSuchUpload")
-    assert error_of(s3.upload_part_copy, **part, PartNumber=1, CopySourceIfMatch='"x"') == \
-        (412, "PreconditionFailed")
-    complete(o, "to", id)
-    assert read(o, "to") == body[:500_000] + body + body[10:] + body
-    # a range over several segments, and one that is exactly a segment
-    id = upload(o, "third", {})
-    part = {"Bucket": "photos", "Key": "third", "UploadId": id, "CopySource": "photos/to"}
-    s3.upload_part_copy(**part, PartNumber=1, CopySourceRange="bytes=499999-1500000")
-    s3.upload_part_copy(**part, PartNumber=2, CopySourceRange="bytes=500000-1499999")
-    complete(o, "third", id)
-    assert read(o, "third") == (body[:500_000] + body + body[10:])[499_999:1_500_001] + body
+    for wrong in ("bytes=0-", "bytes=-5", "0-5", "bytes=5-4", f"bytes=0-{6 * MIB}", "bytes=0-1,3-4"):
+        assert error_of(copy_part, u, 5, CopySourceRange=wrong) == (400, "InvalidArgument"), wrong
+    assert error_of(copy_part, u, 10001) == (400, "InvalidArgument")
+    assert error_of(copy_part, u, 5, CopySourceIfMatch='"x"') == (412, "PreconditionFailed")
+    for wrong in ({"UploadId": "u"}, {"Key": "k"}):
+        assert error_of(s3.upload_part_copy, **{**u.where, **wrong}, PartNumber=1,
+                        CopySource="photos/from") == (404, "NoSuchUpload")
+    u.complete()
+    assert read(o, "to") == body[:middle] + body + body[10:] + body
+    # a range over two segments, and one that is exactly a segment
+    u = upload(o, "third")
+    copy_part(u, 1, "photos/to", CopySourceRange=f"bytes=1-{middle + 5}")
+    copy_part(u, 2, "photos/to", CopySourceRange=f"bytes={middle}-{middle + 6 * MIB - 1}")
+    u.complete()
+    assert read(o, "third") == (body[:middle] + body)[1:middle + 6] + body
     assert calls(o, "CopyObject", "disk1") == 3
 
 
 def test_checksums_of_copied_parts(orchestrator):
     o, body = orchestrator, os.urandom(10_000)
     o.s3().put_object(**SOURCE, Body=body)
-    id = upload(o, "to", {}, algorithm="CRC32")
-    result = o.s3().upload_part_copy(
-        Bucket="photos", Key="to", UploadId=id, PartNumber=1, CopySource="photos/from",
-        CopySourceRange="bytes=1-100")["CopyPartResult"]
+    u = upload(o, "to", ChecksumAlgorithm="CRC32")
+    result = copy_part(u, 1, CopySourceRange="bytes=1-100")
     assert result["ChecksumCRC32"] == base64.b64encode(CHECKSUMS["crc32"](body[1:101])).decode()
-    complete(o, "to", id)
+    u.s3.complete_multipart_upload(**u.where, MultipartUpload={"Parts": [
+        {"PartNumber": 1, "ETag": result["ETag"], "ChecksumCRC32": result["ChecksumCRC32"]}]})
+    assert read(o, "to") == body[1:101]
 
 
 # --- failures ---
@@ -470,7 +446,7 @@ def test_everything_is_killed_during_a_copy(launch, directories, radosgw):
     last.waits, last.go = threading.Event(), threading.Event()
     o = launch([*directories(1), last], QUICK)
     o.checked = False
-    parts_elsewhere(o, "from", {1: b"1" * 1000, 2: b"2" * 1000})
+    parts_elsewhere(o, "from", {1: b"1" * 5 * MIB, 2: b"2" * 1000})
     assert places(o, "from") == ["disk1", "last"]
     last.hold = True
     threading.Thread(target=lambda: pytest.raises(Exception, copy, o), daemon=True).start()
@@ -483,7 +459,7 @@ def test_everything_is_killed_during_a_copy(launch, directories, radosgw):
     o.wait_clean()
     assert [b.count() for b in o.backends] == [1, 1]
     assert error_of(read, o, "to") == (404, "NoSuchKey")
-    assert read(o, "from") == b"1" * 1000 + b"2" * 1000
+    assert read(o, "from") == b"1" * 5 * MIB + b"2" * 1000
 
 
 # --- answers that take long ---

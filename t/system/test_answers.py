@@ -137,7 +137,7 @@ def test_list_order(service):
 
 OBJECT_SUBRESOURCES = [
     "attributes", "cors", "encryption", "legal-hold", "object-lock", "policy", "restore",
-    "retention", "select", "torrent", "versions", "uploads", "uploadId", "partNumber"]
+    "retention", "select", "torrent", "versions", "uploads", "uploadId"]
 BUCKET_SUBRESOURCES = [
     "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
     "lifecycle", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",

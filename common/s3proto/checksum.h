@@ -51,7 +51,7 @@ void checksum_format(enum checksum_kind k, const uint8_t value[CHECKSUM_MAX],
 bool checksum_is_crc(enum checksum_kind k);
 
 /* Makes value, of some data, that of the data with part_size more bytes behind it,
- * whose own value is part_value. CRCs only; a few hundred operations for any size.
+ * whose own value is part_value. CRCs only; cheap for any size.
  * The value of no data is all zero bytes. */
 void checksum_combine(enum checksum_kind k, uint8_t value[CHECKSUM_MAX],
                       const uint8_t part_value[CHECKSUM_MAX], uint64_t part_size);

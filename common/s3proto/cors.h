@@ -15,9 +15,10 @@
 #include "base/str.h"
 #include "s3proto/s3err.h"
 
-#define CORS_RULES_MAX 100
-#define CORS_ID_MAX    255 /* characters */
-#define CORS_NO_AGE    -1
+#define CORS_DOCUMENT_MAX 65536 /* bytes a client may send, as in S3 */
+#define CORS_RULES_MAX    100
+#define CORS_ID_MAX       255 /* characters */
+#define CORS_NO_AGE       -1
 
 struct cors_list {
 	size_t n;
@@ -38,7 +39,9 @@ struct cors {
 	struct cors_rule *rules;
 };
 
-/* MalformedXML: not such a document, no rule, too many rules, or one without
+/* The caller bounds doc, and with it the work of a match: CORS_DOCUMENT_MAX from a
+ * client; what cors_write gives may be longer.
+ * MalformedXML: not such a document, no rule, too many rules, or one without
  * origin or method. InvalidRequest: a method or pattern that is not allowed, an
  * ID that is too long. *why is the text (NULL: the default one); it and out
  * belong to the arena. */

@@ -14,6 +14,11 @@
 
 #define SLICES 8
 
+/* Reversed: bit 0 is the highest power. */
+#define POLYNOMIAL_32  UINT32_C(0xedb88320)
+#define POLYNOMIAL_32C UINT32_C(0x82f63b78)
+#define POLYNOMIAL_64  UINT64_C(0x9a6c9329ac4bc9b5)
+
 static uint32_t table32[SLICES][256];
 static uint32_t table32c[SLICES][256];
 static uint64_t table64[SLICES][256];
@@ -98,6 +103,54 @@ uint64_t crc_64nvme(uint64_t crc, const void *data, size_t n)
 	return ~crc;
 }
 
+/* A value is a polynomial over GF(2), the lowest power in the highest bit. The one
+ * of data with n zero bytes behind it is the old one times x^8n; the initial and
+ * final inversions cancel out. */
+struct field {
+	uint64_t polynomial; /* reversed */
+	uint64_t one;        /* x^0 */
+};
+
+static uint64_t multiply(const struct field *f, uint64_t a, uint64_t b)
+{
+	uint64_t product = 0;
+	for (uint64_t power = f->one; power != 0; power >>= 1) {
+		if (a & power)
+			product ^= b;
+		b = (b >> 1) ^ (b & 1 ? f->polynomial : 0); /* times x */
+	}
+	return product;
+}
+
+static uint64_t combine(const struct field *f, uint64_t crc, uint64_t crc2, uint64_t size2)
+{
+	uint64_t square = f->one >> 8; /* x^8: one byte */
+	for (; size2 != 0; size2 >>= 1) {
+		if (size2 & 1)
+			crc = multiply(f, crc, square);
+		square = multiply(f, square, square);
+	}
+	return crc ^ crc2;
+}
+
+uint32_t crc_32_combine(uint32_t crc, uint32_t crc2, uint64_t size2)
+{
+	const struct field f = {POLYNOMIAL_32, UINT64_C(1) << 31};
+	return (uint32_t)combine(&f, crc, crc2, size2);
+}
+
+uint32_t crc_32c_combine(uint32_t crc, uint32_t crc2, uint64_t size2)
+{
+	const struct field f = {POLYNOMIAL_32C, UINT64_C(1) << 31};
+	return (uint32_t)combine(&f, crc, crc2, size2);
+}
+
+uint64_t crc_64nvme_combine(uint64_t crc, uint64_t crc2, uint64_t size2)
+{
+	const struct field f = {POLYNOMIAL_64, UINT64_C(1) << 63};
+	return combine(&f, crc, crc2, size2);
+}
+
 #ifdef __x86_64__
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
                                                                size_t n)
@@ -121,9 +174,9 @@ static bool have_sse42(void)
 
 __attribute__((constructor)) static void crc_init(void)
 {
-	fill32(table32, 0xedb88320);
-	fill32(table32c, 0x82f63b78);
-	fill64(table64, UINT64_C(0x9a6c9329ac4bc9b5));
+	fill32(table32, POLYNOMIAL_32);
+	fill32(table32c, POLYNOMIAL_32C);
+	fill64(table64, POLYNOMIAL_64);
 	crc32c_best = crc_32c_portable;
 #ifdef __x86_64__
 	if (have_sse42())

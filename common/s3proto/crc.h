@@ -16,4 +16,10 @@ uint32_t crc_32c(uint32_t crc, const void *p, size_t n);          /* Castagnoli,
 uint32_t crc_32c_portable(uint32_t crc, const void *p, size_t n); /* without CPU instructions */
 uint64_t crc_64nvme(uint64_t crc, const void *p, size_t n);       /* NVM Express, "CRC-64/NVME" */
 
+/* The value of data and more data behind it, from both values and the size of the
+ * second in bytes. About 10,000 instructions, whatever the size. */
+uint32_t crc_32_combine(uint32_t crc, uint32_t crc2, uint64_t size2);
+uint32_t crc_32c_combine(uint32_t crc, uint32_t crc2, uint64_t size2);
+uint64_t crc_64nvme_combine(uint64_t crc, uint64_t crc2, uint64_t size2);
+
 #endif

@@ -31,13 +31,25 @@ bool document_read(struct document *d, struct str doc, const char *root, struct 
 bool document_refuse(struct document *d, enum s3_error error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Whether each child of n is one of the names (NULL ends them) and those that
- * are not in `many` (may be NULL) stand there once at most; else MalformedXML. */
-bool document_allow(struct document *d, const struct xml_node *n, const char *const *names,
-                    const char *const *many);
+/* Whether each child of n is in one of the lists (NULL ends them; a list may be
+ * NULL). A second one that is not in `many` and what is in no list is MalformedXML;
+ * what is in `unsupported` is NotImplemented; a text in place of elements is
+ * MalformedXML. The refusal names the element. */
+bool document_allow(struct document *d, const struct xml_node *n, const char *const *once,
+                    const char *const *many, const char *const *unsupported);
 
 /* The number of children of that name. */
 size_t document_count(const struct xml_node *n, const char *name);
+
+size_t document_characters(struct str text); /* of UTF-8; combining ones count too */
+
+/* The text of n itself. An element inside of it is MalformedXML: the text would be
+ * taken as empty, which often means "all". */
+bool document_leaf(struct document *d, const struct xml_node *n, struct str *text);
+
+/* The text of a child; absent: *text stays as it is. */
+bool document_text(struct document *d, const struct xml_node *n, const char *name,
+                   struct str *text);
 
 /* The child's text as a decimal number from min to max; absent: *v stays as it
  * is. Not a number is MalformedXML, out of bounds InvalidArgument. */

@@ -25,7 +25,7 @@
 /* How the conditions were written, so that they are given back like that. */
 enum lifecycle_form {
 	LIFECYCLE_TOP_PREFIX, /* <Prefix/> in the rule itself, from before there were filters */
-	LIFECYCLE_ALL,        /* <Filter/>, or none at all */
+	LIFECYCLE_ALL,        /* <Filter/> */
 	LIFECYCLE_ONE,        /* <Filter> with one condition */
 	LIFECYCLE_AND,        /* <Filter><And> */
 };

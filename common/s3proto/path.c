@@ -41,21 +41,28 @@ enum path_result path_split(struct arena *a, struct str raw, struct path *out)
 	return split(str_skip(decoded, 1), out);
 }
 
-/* A '?' in the key itself has to be sent as %3F, so the raw one ends it. */
-static struct str cut_version(struct str value, struct str *version)
+#define VERSION STR("?versionId=")
+
+/* A '?' in the key itself has to be sent as %3F, so the raw one ends it. *version
+ * is left alone when there is none. */
+static enum path_result cut_version(struct arena *a, struct str *value, struct str *version)
 {
-	ssize_t at = str_find(value, STR("?versionId="));
+	ssize_t at = str_find(*value, VERSION);
 	if (at < 0)
-		return value;
-	*version = str_skip(value, (size_t)at + sizeof("?versionId=") - 1);
-	return str_n(value.p, (size_t)at);
+		return PATH_OK;
+	struct str raw = str_skip(*value, (size_t)at + VERSION.n);
+	*value = str_n(value->p, (size_t)at);
+	/* Taken as "no version", it would copy another one than was asked for. */
+	return raw.n == 0 ? PATH_BAD_VERSION : decode(a, raw, version);
 }
 
 enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out)
 {
 	*out = (struct path){0};
 	struct str decoded;
-	enum path_result r = decode(a, cut_version(value, &out->version), &decoded);
+	enum path_result r = cut_version(a, &value, &out->version);
+	if (r == PATH_OK)
+		r = decode(a, value, &decoded);
 	if (r != PATH_OK)
 		return r;
 	if (str_starts(decoded, STR("/")))

@@ -30,7 +30,8 @@ enum range_result range_parse(const struct str *value, uint64_t size, struct ran
 bool range_bounds(const struct str *value, int64_t *first, int64_t *last);
 
 /* x-amz-copy-source-range knows only "bytes=first-last", and last must exist.
- * RANGE_WHOLE means malformed (InvalidArgument) here. */
+ * RANGE_WHOLE means malformed here; S3 answers InvalidArgument to that and to
+ * RANGE_UNSATISFIABLE. */
 enum range_result range_parse_copy(struct str value, uint64_t size, struct range *out);
 
 #define RANGE_CONTENT_SIZE 69 /* "bytes ", three numbers of 20 digits, "-", "/", NUL */

@@ -6,11 +6,13 @@
 #ifndef S3PROTO_TAGGING_H
 #define S3PROTO_TAGGING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "s3proto/document.h"
 #include "s3proto/s3err.h"
 
 #define TAGGING_OBJECT_MAX 10  /* tags of an object */
@@ -38,10 +40,11 @@ enum s3_error tagging_parse_xml(struct str doc, enum tagging_owner owner, struct
 enum s3_error tagging_parse_header(struct str value, struct arena *a, struct tagging *out,
                                    const char **why);
 
-/* Whether a tag that stands elsewhere (a filter, a form) is one; else InvalidTag. */
-enum s3_error tagging_check(const struct str_pair *tag, struct arena *a, const char **why);
-
 /* Appends the document. */
 void tagging_write(struct buf *b, const struct tagging *t);
+
+/* One <Tag>, which other documents have too. */
+bool tagging_read_tag(struct document *d, const struct xml_node *n, struct str_pair *out);
+void tagging_write_tag(struct buf *b, const struct str_pair *tag);
 
 #endif

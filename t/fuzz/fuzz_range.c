@@ -29,7 +29,7 @@ static void check_path(struct str s, struct arena *a)
 	     str_chr(path.bucket, '/') >= 0))
 		abort();
 	if (path_split_copy_source(a, s, &path) == PATH_OK &&
-	    (path.bucket.n == 0 || path.key.n == 0))
+	    (path.bucket.n == 0 || path.key.n == 0 || !str_is_utf8(path.version)))
 		abort();
 }
 

@@ -81,6 +81,13 @@ START_TEST(copy_ranges)
 	ck_assert_int_eq(range_parse_copy(STR("bytes=1-"), 5, &r), RANGE_WHOLE);
 	ck_assert_int_eq(range_parse_copy(STR("bytes=-1"), 5, &r), RANGE_WHOLE);
 	ck_assert_int_eq(range_parse_copy(STR("1-2"), 5, &r), RANGE_WHOLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=1"), 5, &r), RANGE_WHOLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=a-b"), 5, &r), RANGE_WHOLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=2-1"), 5, &r), RANGE_WHOLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=0-2,3-4"), 5, &r), RANGE_WHOLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=0-99999999999999999999"), 5, &r),
+	                 RANGE_UNSATISFIABLE);
+	ck_assert_int_eq(range_parse_copy(STR("bytes=0-0"), 0, &r), RANGE_UNSATISFIABLE);
 }
 END_TEST
 

@@ -204,7 +204,7 @@ static bool refuse_missing_checksum(struct s3_call *c, const struct s3_upload *u
 static bool parse_checksums(struct s3_call *c, struct s3_upload *u)
 {
 	for (enum checksum_kind k = 0; k < CHECKSUM_KINDS; k++)
-		if (!parse_checksum(c, u, k))
+		if ((k == CHECKSUM_MD5 || !c->operation->sums_object) && !parse_checksum(c, u, k))
 			return false;
 	if (!refuse_unknown_checksums(c) || !parse_trailer_names(c, u) ||
 	    !refuse_missing_checksum(c, u))

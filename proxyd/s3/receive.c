@@ -2,7 +2,8 @@
  *
  * The body of an upload on its way into a spool, while all digests are computed in
  * the same pass. The spool is sealed only after every signature, checksum and length
- * has been verified; until then nothing of it can become an object.
+ * has been verified; until then nothing of it can become an object. Documents take the
+ * same way, and are taken out of the spool as a whole.
  */
 #include <stdio.h>
 #include <string.h>
@@ -264,5 +265,54 @@ bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spo
 	}
 	awschunk_free(&r.decoder);
 	checksum_set_free(&r.sums);
+	return ok;
+}
+
+/* --- documents -------------------------------------------------------------- */
+
+static enum err read_whole(struct s3_call *c, struct spool *spool, char *p, struct error *e)
+{
+	struct body *b = spool_body(spool);
+	enum err r = ERR_OK;
+	for (size_t at = 0, n = spool_size(spool); r == ERR_OK && at < n;) {
+		ssize_t got =
+			body_read(b, p + at, n - at, c->server->config->server.read_timeout, e);
+		if (got > 0)
+			at += (size_t)got;
+		else if (got < 0)
+			r = e->code;
+		else
+			r = err_set(e, ERR_IO, "a spool has ended early");
+	}
+	body_close(&b);
+	return r;
+}
+
+/* Out of the spool, which goes before the request does. */
+static bool take_out(struct s3_call *c, struct spool *spool, struct str *out)
+{
+	struct error e;
+	char *p = arena_alloc(c->arena, spool_size(spool));
+	if (read_whole(c, spool, p, &e) != ERR_OK) {
+		s3_fail_err(c, &e, "Failed to read the request body");
+		return false;
+	}
+	*out = str_n(p, spool_size(spool));
+	return true;
+}
+
+bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out)
+{
+	struct s3_upload u = {0};
+	if (!s3_upload_parse(c, UINT64_MAX, NULL, &u))
+		return false;
+	if (u.size > max) {
+		s3_failf(c, S3_MALFORMED_XML, "The document is longer than %llu bytes",
+		         (unsigned long long)max);
+		return false;
+	}
+	struct spool *spool = spool_new(engine_spool_budget(c->server->engine), u.size);
+	bool ok = s3_upload_receive(c, &u, spool) && take_out(c, spool, out);
+	spool_free(&spool);
 	return ok;
 }

@@ -78,6 +78,7 @@ struct s3_operation {
 	const char *value;   /* that the parameter must have, or NULL */
 	const char *accepts; /* further subresources, separated by spaces, or NULL */
 	bool copies;         /* there is x-amz-copy-source; else there is none */
+	bool sums_object;    /* x-amz-checksum-* are of the object, not of the body */
 };
 
 /* operations.c: what a request asks for, or NULL. */
@@ -145,6 +146,9 @@ bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large
                      struct s3_upload *u);
 /* receive.c: receives and verifies the body into a sealed spool. False: answered. */
 bool s3_upload_receive(struct s3_call *c, struct s3_upload *u, struct spool *spool);
+/* receive.c: the body of an operation that is asked for with a document, at most max
+ * bytes: received and verified like an upload. It lives in the arena. False: answered. */
+bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
 
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);

@@ -7,7 +7,8 @@
  *     uploads.c  uploads in parts             json.c     objects as JSON
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
- *     gauges.c   space as metrics
+ *     gauges.c   space as metrics          buckets.c  buckets and their settings
+ *     expiry.c   what lifecycle rules find
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

@@ -233,6 +233,8 @@ static void fail_find(struct s3_call *c, const struct store_version *v, struct s
 {
 	if (e->code != ERR_NOT_FOUND) {
 		s3_fail_err(c, e, fallback);
+	} else if (!s3_may_read(c, NULL)) {
+		return;
 	} else if (!v->is_marker) {
 		s3_fail(c, version.n ? S3_NO_SUCH_VERSION : S3_NO_SUCH_KEY, NULL);
 	} else {
@@ -303,6 +305,8 @@ void s3_get_object(struct s3_call *c)
 			fail_find(c, &v, version, &e, "Failed to retrieve object");
 			return;
 		}
+		if (!s3_may_read(c, &v.o))
+			return;
 		if (lookups > 0 && same_copies(&v, &before)) {
 			fail_open(c, &failure);
 			return;
@@ -344,7 +348,8 @@ void s3_head_object(struct s3_call *c)
 		fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
-	if (!conditions_hold(c, &v) || (s.part && !select_bytes(c, &v, &s)))
+	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) ||
+	    (s.part && !select_bytes(c, &v, &s)))
 		return;
 	c->size = s.partial ? s.bytes.last - s.bytes.first + 1 : v.o.size;
 	reply_selection(c, &v, &s);

@@ -65,8 +65,8 @@ static bool parse(struct s3_call *c, struct page *p)
 static void add_owner(struct buf *b)
 {
 	xml_open(b, "Owner");
-	xml_text(b, "ID", STR("s3-orchestrator"));
-	xml_text(b, "DisplayName", STR("s3-orchestrator"));
+	xml_text(b, "ID", STR(S3_OWNER));
+	xml_text(b, "DisplayName", STR(S3_OWNER));
 	xml_close(b, "Owner");
 }
 

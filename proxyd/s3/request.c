@@ -10,7 +10,8 @@
 
 #define VALUES_MAX 2
 #define ANY_OPERATION                                                                              \
-	(S3_DOES_READ | S3_DOES_WRITE | S3_DOES_DELETE | S3_DOES_MAKE_BUCKET | S3_DOES_OTHER)
+	(S3_DOES_READ | S3_DOES_WRITE | S3_DOES_DELETE | S3_DOES_MAKE_BUCKET | S3_DOES_OTHER |     \
+	 S3_DOES_ACL)
 
 /* Fields that ask for something this version does not do, but for the values that ask
  * for what happens anyway. A name that ends with a hyphen stands for all that begin
@@ -29,7 +30,7 @@ static const struct refused {
          {"private", "bucket-owner-full-control"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
 	{"x-amz-expected-bucket-owner", ANY_OPERATION, {0}},
-	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET, {0}},
+	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET | S3_DOES_ACL, {0}},
 	{"x-amz-if-match-last-modified-time", S3_DOES_DELETE, {0}},
 	{"x-amz-if-match-size", S3_DOES_DELETE, {0}},
 	{"x-amz-object-lock-legal-hold", S3_DOES_WRITE, {"OFF"}},

@@ -34,15 +34,21 @@ static void choose_request_id(struct s3_call *c, const struct str *given)
 	http_reply_field(c->http, "x-amz-id-2", str_of(c->server->host_id));
 }
 
+static enum path_result split_path(struct s3_call *c)
+{
+	struct path path;
+	enum path_result r = path_split(c->arena, c->http->path, &path);
+	c->bucket = r == PATH_OK ? path.bucket : STR_NULL;
+	c->key = r == PATH_OK ? path.key : STR_NULL;
+	return r;
+}
+
 /* Bucket and key of the request. False: answered. */
 static bool locate(struct s3_call *c)
 {
-	struct path path;
 	c->event = "s3.InvalidPath";
-	switch (path_split(c->arena, c->http->path, &path)) {
+	switch (split_path(c)) {
 	case PATH_OK:
-		c->bucket = path.bucket;
-		c->key = path.key;
 		return true;
 	case PATH_ROOT:
 		if (str_eq(c->http->head.method, STR("GET")))
@@ -64,24 +70,6 @@ static bool locate(struct s3_call *c)
 	}
 }
 
-/* A credential opens its own bucket only. False: answered. */
-static bool may_enter(struct s3_call *c)
-{
-	if (!c->bucket.n || str_eq(c->bucket, str_of(c->allowed->name)))
-		return true;
-	c->event = "s3.BucketMismatch";
-	c->trespassing = true;
-	log_warn("s3_server", "bucket mismatch", LOG_STR("request_id", c->request_id),
-	         LOG_S("method", c->http->head.method), LOG_S("path", c->http->path),
-	         LOG_STR("client_addr", c->http->peer), LOG_STR("authorized", c->allowed->name),
-	         LOG_S("requested", c->bucket));
-	if (config_bucket(c->server->config, c->bucket))
-		s3_fail(c, S3_ACCESS_DENIED, NULL);
-	else
-		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
-	return false;
-}
-
 static void perform(struct s3_call *c)
 {
 	const struct s3_operation *op = s3_find_operation(c);
@@ -90,12 +78,9 @@ static void perform(struct s3_call *c)
 	if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
 		         c->key.n ? "object" : "bucket", foreign);
-	} else if (!op && c->bucket.n && !c->key.n && str_eq(c->http->head.method, STR("DELETE"))) {
-		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
 		c->event = "s3.MethodNotAllowed";
-		http_reply_field(c->http, "Allow",
-		                 c->key.n ? STR("GET, HEAD, PUT, DELETE") : STR("GET, HEAD, PUT"));
+		http_reply_field(c->http, "Allow", STR("GET, HEAD, PUT, DELETE"));
 		s3_fail(c, S3_METHOD_NOT_ALLOWED,
 		        c->key.n ? NULL : "Method not supported for bucket");
 	} else {
@@ -112,8 +97,14 @@ static void process(struct s3_call *c)
 		s3_fail(c, S3_INVALID_URI, NULL);
 		return;
 	}
+	if (http_head_get(&c->http->head, STR("origin")) && split_path(c) == PATH_OK)
+		s3_reply_origin(c);
+	if (str_eq(c->http->head.method, STR("OPTIONS")) && split_path(c) == PATH_OK) {
+		s3_preflight(c);
+		return;
+	}
 	c->event = "s3.AuthFailure";
-	if (s3_authenticate(c) && locate(c) && may_enter(c))
+	if (s3_authenticate(c) && locate(c) && s3_enter(c))
 		perform(c);
 }
 

@@ -24,12 +24,27 @@
 #include "s3proto/sigv4.h"
 
 struct config_bucket;
+struct config_credential;
 struct server;
+struct store_bucket;
 
 #define S3_REQUEST_ID_MAX 64
 
 #define S3_PARTS_MAX        10000
 #define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
+
+/* How far a request may go in its bucket; each includes those before it. */
+enum s3_access {
+	S3_ACCESS_NONE,
+	S3_ACCESS_OBJECTS, /* read objects that are public by their ACL */
+	S3_ACCESS_LISTED,  /* list keys: the bucket is public by its ACL */
+	S3_ACCESS_PUBLIC,  /* read all objects: buckets[].public_read */
+	S3_ACCESS_OWNER,   /* everything */
+};
+
+/* Whom all buckets and objects belong to, for clients. */
+#define S3_OWNER  "s3-orchestrator"
+#define S3_REGION "us-east-1"
 
 struct s3_call {
 	struct http_call *http;
@@ -37,10 +52,12 @@ struct s3_call {
 	struct arena *arena;
 	char request_id[S3_REQUEST_ID_MAX + 1];
 	struct uri_query query;
-	struct sigv4_request auth;           /* how the request was signed */
-	struct sigv4_seed seed;              /* what chunk signatures continue from */
-	const struct config_bucket *allowed; /* the bucket of the credential */
-	struct str bucket, key;              /* decoded; key empty for bucket operations */
+	struct sigv4_request auth;                  /* how the request was signed */
+	struct sigv4_seed seed;                     /* what chunk signatures continue from */
+	const struct config_credential *credential; /* NULL: none was given */
+	const struct config_bucket *allowed;        /* at which it stands; NULL without */
+	enum s3_access access;
+	struct str bucket, key; /* decoded; key empty for bucket operations */
 	const struct s3_operation *operation;
 
 	/* for the record */
@@ -65,6 +82,7 @@ enum {
 	S3_DOES_DELETE = 4,
 	S3_DOES_MAKE_BUCKET = 8,
 	S3_DOES_OTHER = 16,
+	S3_DOES_ACL = 32,
 };
 
 struct s3_operation {
@@ -78,6 +96,7 @@ struct s3_operation {
 	const char *value;   /* that the parameter must have, or NULL */
 	const char *accepts; /* further subresources, separated by spaces, or NULL */
 	bool copies;         /* there is x-amz-copy-source; else there is none */
+	enum s3_access open; /* from which on others than the owner may do it; 0: never */
 	bool sums_object;    /* x-amz-checksum-* are of the object, not of the body */
 };
 
@@ -92,8 +111,30 @@ void s3_handle(struct http_call *h);
 /* Answers what is no HTTP request; the head is not to be looked at. */
 void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
-/* auth.c: fills auth, seed, allowed. False: answered. */
+/* auth.c: fills auth, seed, credential, allowed. A request that shows no credential at
+ * all passes without one. False: answered. */
 bool s3_authenticate(struct s3_call *c);
+
+/* access.c: whether the request may do what it asks for in its bucket; fills access. A
+ * credential may use the bucket it stands at and those that its access key has created;
+ * others read what is public. Buckets that are not in the configuration, and those of
+ * others, are looked up. False: answered. */
+bool s3_enter(struct s3_call *c);
+/* Whether an object that was found (NULL: there is none) may be told about to whoever
+ * asks. False: answered. */
+bool s3_may_read(struct s3_call *c, const struct store_object *o);
+/* Whether something in the bucket may get the ACL public-read. False: answered. */
+bool s3_may_publish(struct s3_call *c);
+/* What is public in a bucket by its settings, to be asked for by s3_public_settings. */
+#define S3_PUBLIC_SETTINGS 3
+extern const char *const s3_public_settings[S3_PUBLIC_SETTINGS];
+enum s3_access s3_public_access(const struct store_bucket *b);
+
+/* cors.c: answers a preflight. */
+void s3_preflight(struct s3_call *c);
+/* Tells a request with an Origin what the rules of the bucket say, whatever its answer
+ * will be. */
+void s3_reply_origin(struct s3_call *c);
 
 /* request.c: refuses what a request asks for in header fields, or in a signed URL that
  * carries them as parameters, and the operation does not do: it must not be done
@@ -153,7 +194,18 @@ bool s3_receive_document(struct s3_call *c, uint64_t max, struct str *out);
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
 void s3_create_bucket(struct s3_call *c);
+void s3_delete_bucket(struct s3_call *c);
 void s3_head_bucket(struct s3_call *c);
+/* Settings of a bucket: which one is the parameter of the operation. */
+void s3_get_setting(struct s3_call *c);
+void s3_put_setting(struct s3_call *c);
+void s3_delete_setting(struct s3_call *c);
+void s3_put_bucket_acl(struct s3_call *c);
+void s3_get_bucket_encryption(struct s3_call *c);
+void s3_put_bucket_encryption(struct s3_call *c);
+void s3_delete_bucket_encryption(struct s3_call *c);
+void s3_get_policy_status(struct s3_call *c);
+void s3_get_constant(struct s3_call *c); /* what is the same for all buckets */
 void s3_get_bucket_location(struct s3_call *c);
 void s3_list_objects_v1(struct s3_call *c);
 void s3_list_objects_v2(struct s3_call *c);

@@ -29,7 +29,7 @@ struct job {
 	enum err (*run)(struct pass *p, struct error *e);
 };
 
-extern const struct job job_cleanup, job_reap;
+extern const struct job job_cleanup, job_lifecycle, job_reap;
 
 /* At most this many items of one pass at the same time. */
 #define PASS_MEMBERS 64

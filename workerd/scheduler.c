@@ -35,7 +35,7 @@
  * and the first success after it always are. */
 #define RECORD_INTERVAL (10 * CLOCK_SEC)
 
-static const struct job *const jobs[] = {&job_cleanup, &job_reap};
+static const struct job *const jobs[] = {&job_cleanup, &job_reap, &job_lifecycle};
 #define N_JOBS (sizeof jobs / sizeof *jobs)
 
 struct entry {

@@ -123,6 +123,14 @@ struct str str_cut(struct str s, char sep, struct str *rest)
 	return str_n(s.p, (size_t)at);
 }
 
+bool str_has_word(struct str s, const char *word)
+{
+	while (s.n)
+		if (str_eq(str_cut(s, ' ', &s), str_of(word)))
+			return true;
+	return false;
+}
+
 bool str_to_u64(struct str s, uint64_t *v)
 {
 	uint64_t x = 0;

@@ -46,6 +46,9 @@ struct str str_trim(struct str s);           /* without SP and HTAB at both ends
  * after; without sep everything is returned and *rest is STR_NULL. */
 struct str str_cut(struct str s, char sep, struct str *rest);
 
+/* Whether the word is one of those in s, which single spaces separate. */
+bool str_has_word(struct str s, const char *word);
+
 /* Whole string as an unsigned decimal number: digits only, no sign, no space,
  * no overflow. False leaves *v alone. */
 bool str_to_u64(struct str s, uint64_t *v);

@@ -50,11 +50,13 @@ struct config_server {
 struct config_credential {
 	const char *access_key_id, *secret_access_key; /* both "" with only a token */
 	const char *token;
+	bool create_buckets;
 };
 
 struct config_bucket {
 	const char *name;
 	int max_multipart_uploads;
+	bool public_read; /* everybody may list it and read its objects */
 	struct config_credential *credentials;
 	size_t n_credentials;
 };
@@ -253,5 +255,9 @@ void config_inactive_features(const struct config *c, struct buf *out);
 /* Lookups; NULL when there is none. */
 const struct config_backend *config_backend(const struct config *c, struct str name);
 const struct config_bucket *config_bucket(const struct config *c, struct str name);
+
+/* Is the name the beginning of a path that is, or with another switch would be, not a
+ * bucket's? No bucket that is created while running may have it. */
+bool config_is_reserved(const struct config *c, struct str name);
 
 #endif

@@ -50,7 +50,6 @@ ENABLED(encrypts, encryption.enabled)
 ENABLED(checks_integrity, integrity.enabled)
 ENABLED(caches, cache.enabled)
 ENABLED(traces, telemetry.tracing.enabled)
-ENABLED(expires, lifecycle.n_rules > 0)
 ENABLED(replicates, replication.factor > 1)
 ENABLED(uses_redis, redis.address[0])
 ENABLED(notifies, notifications.n_endpoints > 0)
@@ -151,6 +150,10 @@ static const struct setting credential_settings[] = {
 	{CRED("token", token), ACTIVE, SECRET,
          .prose =
                  "A bearer token, instead of or beside the pair of keys. Unique over all buckets."},
+	{KEY(struct config_credential, "create_buckets", BOOL, create_buckets), ACTIVE,
+         .fallback = "false",
+         .prose = "Let its holder create further buckets, up to 100. They belong to the access "
+                  "key, and only it may use them."},
 	{0}};
 static const struct section credentials = {.path = "buckets[].credentials[]",
                                            .settings = credential_settings,
@@ -163,6 +166,8 @@ static const struct setting bucket_settings[] = {
 	{KEY(struct config_bucket, "max_multipart_uploads", INT, max_multipart_uploads), ACTIVE,
          .zero = ZERO_VALUE, .min = 0, .max = INFINITY, .complaint = "must be >= 0",
          .prose = "Multipart uploads that may be in progress. 0 sets no limit."},
+	{KEY(struct config_bucket, "public_read", BOOL, public_read), ACTIVE, .fallback = "false",
+         .prose = "Let everybody list the bucket and read its objects, without a signature."},
 	{LIST(struct config_bucket, "credentials", LIST, credentials, n_credentials),
          .sub = &credentials},
 	{0}};
@@ -361,10 +366,12 @@ static const struct section reconcile = {.path = "reconcile",
                                                   "catalogue."};
 
 static const struct setting rule_settings[] = {
-	{KEY(struct config_lifecycle_rule, "prefix", STRING, prefix),
+	{KEY(struct config_lifecycle_rule, "prefix", STRING, prefix), ACTIVE,
          .prose = "Beginning of bucket/key. Required, unique."},
-	{KEY(struct config_lifecycle_rule, "expiration_days", INT, expiration_days), POSITIVE,
-         .prose = "Age in days at which an object is deleted. Required."},
+	{KEY(struct config_lifecycle_rule, "expiration_days", INT, expiration_days), ACTIVE,
+         POSITIVE,
+         .prose = "Age in days at which an object is deleted, rounded up to the next midnight UTC. "
+                  "Required."},
 	{0}};
 static const struct section rules = {.path = "lifecycle.rules[]",
                                      .settings = rule_settings,
@@ -372,14 +379,15 @@ static const struct section rules = {.path = "lifecycle.rules[]",
                                      .prose = "Which objects expire."};
 
 static const struct setting lifecycle_settings[] = {
-	{C("batch_size", INT, lifecycle.batch_size), .fallback = "100", .zero = ZERO_LENIENT,
-         .prose = "Objects per round."},
+	{C("batch_size", INT, lifecycle.batch_size), ACTIVE, .fallback = "100",
+         .zero = ZERO_LENIENT,
+         .prose = "Objects that are deleted in one transaction. At most 1000."},
 	{LIST(struct config, "rules", LIST, lifecycle.rules, lifecycle.n_rules), .sub = &rules},
 	{0}};
 static const struct section lifecycle = {.path = "lifecycle",
                                          .settings = lifecycle_settings,
-                                         .in_effect = expires,
-                                         .prose = "Deleting objects by age."};
+                                         .prose = "Deleting objects by age: hourly, by these rules "
+                                                  "and by those that clients set on a bucket."};
 
 /* --- limits and breakers ---------------------------------------------------- */
 

@@ -28,11 +28,24 @@ static bool is_reserved(const struct config *c, struct str name)
 	       is_first_segment(name, c->telemetry.metrics.path);
 }
 
+bool config_is_reserved(const struct config *c, struct str name)
+{
+	return is_reserved(c, name) || is_first_segment(name, c->ui.path) ||
+	       is_first_segment(name, c->telemetry.metrics.path);
+}
+
 static void validate_credential(struct load *l, struct config_credential *cred)
 {
 	bool id = cred->access_key_id[0], secret = cred->secret_access_key[0];
 	struct place at = load_place_in(l, cred, &cred->access_key_id, "access_key_id");
 
+	if (cred->create_buckets && !(id && secret)) {
+		struct place right =
+			load_place_in(l, cred, &cred->create_buckets, "create_buckets");
+
+		load_error(l, right.line, right.path,
+		           "needs access_key_id and secret_access_key, which own the buckets");
+	}
 	if (id && secret)
 		return;
 	if (!cred->token[0]) {

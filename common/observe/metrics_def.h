@@ -105,7 +105,13 @@
 
 #define METRIC_SERVICES(X)                                                                         \
 	X(SERVICE_CLEANUP_QUEUE, "cleanup_queue")                                                  \
-	X(SERVICE_PENDING_REAPER, "pending_reaper")
+	X(SERVICE_PENDING_REAPER, "pending_reaper")                                                \
+	X(SERVICE_LIFECYCLE, "lifecycle")
+
+#define METRIC_LIFECYCLE_RESULTS(X)                                                                \
+	X(LIFECYCLE_SUCCESS, "success")                                                            \
+	X(LIFECYCLE_PARTIAL, "partial") /* some failed */                                          \
+	X(LIFECYCLE_ERROR, "error")
 
 #define METRIC_TICKS(X)                                                                            \
 	X(TICK_SUCCESS, "success")                                                                 \
@@ -191,6 +197,8 @@
 	X(EVENT_CLEANUP_CLAIM_RECOVERED, "cleanup_queue.claim_recovered")                          \
 	X(EVENT_CLEANUP_EXHAUSTED, "cleanup_queue.exhausted_to_dlq")                               \
 	X(EVENT_REAPER_DROPPED, "pending_reaper.dropped")                                          \
+	X(EVENT_LIFECYCLE_DELETE, "lifecycle.delete")                                              \
+	X(EVENT_LIFECYCLE_ABORT_UPLOAD, "lifecycle.abort_upload")                                  \
 	X(EVENT_ADMIN_REQUEST, "admin.Request")                                                    \
 	X(EVENT_ADMIN_AUTH_FAILURE, "admin.AuthFailure")                                           \
 	X(EVENT_CONFIG_RELOADED, "config.Reloaded")                                                \
@@ -213,6 +221,7 @@
 	X(INTEGRITY_OPERATION, METRIC_INTEGRITY_OPERATIONS)                                        \
 	X(BREAKER_STATE, METRIC_BREAKER_STATES)                                                    \
 	X(SERVICE, METRIC_SERVICES)                                                                \
+	X(LIFECYCLE_RESULT, METRIC_LIFECYCLE_RESULTS)                                              \
 	X(TICK, METRIC_TICKS)                                                                      \
 	X(CLEANUP_RESULT, METRIC_CLEANUP_RESULTS)                                                  \
 	X(CLEANUP_STAGE, METRIC_CLEANUP_STAGES)                                                    \
@@ -319,6 +328,12 @@ METRIC_SETS(METRIC_ENUM_)
 	X(CLEANUP_DLQ_DEPTH, GAUGE, W, ALWAYS, "s3o_cleanup_dlq_depth", "Dead-lettered rows.")     \
 	X(CLEANUP_DLQ_ENQUEUED, COUNTER, W, SEEN, "s3o_cleanup_dlq_enqueued_total",                \
 	  "Rows given up after the last attempt.", LABEL(backend, BACKEND))                        \
+	X(LIFECYCLE_DELETED, COUNTER, W, ALWAYS, "s3o_lifecycle_deleted_total",                    \
+	  "Versions and uploads removed by lifecycle rules.")                                      \
+	X(LIFECYCLE_FAILED, COUNTER, W, ALWAYS, "s3o_lifecycle_failed_total",                      \
+	  "Versions that a lifecycle rule could not remove.")                                      \
+	X(LIFECYCLE_RUNS, COUNTER, W, ALWAYS, "s3o_lifecycle_runs_total",                          \
+	  "Walks through all buckets with lifecycle rules.", LABEL(status, LIFECYCLE_RESULT))      \
 	X(INTEGRITY_ERRORS, COUNTER, P, ALWAYS, "s3o_integrity_errors_total",                      \
 	  "Objects whose bytes are not what the catalogue says.",                                  \
 	  LABEL(operation, INTEGRITY_OPERATION))                                                   \

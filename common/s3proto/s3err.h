@@ -99,6 +99,12 @@
 	  "The public access block configuration was not found")                                   \
 	X(NO_ENCRYPTION, "ServerSideEncryptionConfigurationNotFoundError", 404,                    \
 	  "The server side encryption configuration was not found")                                \
+	X(NO_WEBSITE, "NoSuchWebsiteConfiguration", 404,                                           \
+	  "The specified bucket does not have a website configuration")                            \
+	X(NO_REPLICATION, "ReplicationConfigurationNotFoundError", 404,                            \
+	  "The replication configuration was not found")                                           \
+	X(NO_OBJECT_LOCK, "ObjectLockConfigurationNotFoundError", 404,                             \
+	  "Object Lock configuration does not exist for this bucket")                              \
 	X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, "Method not supported")                     \
 	X(BUCKET_NOT_EMPTY, "BucketNotEmpty", 409,                                                 \
 	  "The bucket that you tried to delete is not "                                            \

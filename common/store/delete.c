@@ -44,6 +44,10 @@ static enum err look_up(struct store *s, struct str bucket, struct store_deletio
 		snprintf(items[which[item]].generation, ULID_SIZE, "%.*s",
 		         STR_FMT(db_str(res, i, FIND_GENERATIONS_GENERATION)));
 	}
+	for (size_t i = 0; i < n; i++) /* that has been looked up by the caller */
+		if (items[which[i]].seen.n)
+			snprintf(items[which[i]].generation, ULID_SIZE, "%.*s",
+			         STR_FMT(items[which[i]].seen));
 	db_result_free(&res);
 	return r;
 }
@@ -53,6 +57,7 @@ static void read_row(const struct db_result *res, int row, struct store_deletion
 	struct str status = db_str(res, row, DELETE_STATUS);
 	if (str_eq(status, STR("changed"))) {
 		err_set(&d->result, ERR_CONFLICT, "replaced again and again");
+		d->done = d->seen.n > 0;
 		return;
 	}
 	d->done = true;

@@ -151,6 +151,8 @@ struct store_deletion {
 	struct str key;
 	struct str version;  /* id, or "null"; empty: the key itself */
 	struct str if_match; /* as in store_conditions, of that version */
+	struct str seen;     /* generation: only this one, else ERR_CONFLICT, or in a bucket
+	                      * without versioning ERR_OK with nothing done; empty: any */
 	/* out */
 	struct error result;                 /* ERR_OK also when nothing was there */
 	bool is_marker;                      /* a delete marker is gone, or was made */

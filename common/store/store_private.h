@@ -8,7 +8,8 @@
  *     space.c    quotas                       cleanup.c  queue, reaper
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics             readers.c  long reads
- *     versions.c all versions, tags, ACL
+ *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
+ *     expiry.c   what lifecycle rules find
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

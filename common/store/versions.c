@@ -45,18 +45,6 @@ enum err store_set_versioning(struct store *s, struct str bucket, enum store_ver
 	return r;
 }
 
-enum err store_has_acls(struct store *s, struct str bucket, bool *out, struct error *e)
-{
-	struct args a = {0};
-	struct db_result *res = NULL;
-	arg_str(&a, bucket);
-	enum err r = db_exec(s->db, Q_OWNERSHIP, a.p, &res, e);
-	*out = r == ERR_OK && db_rows(res) > 0 &&
-	       !str_eq(db_str(res, 0, OWNERSHIP_VALUE), STR("BucketOwnerEnforced"));
-	db_result_free(&res);
-	return r;
-}
-
 /* --- listing ---------------------------------------------------------------- */
 
 static void read_version(struct arena *a, const struct db_result *r, int row,

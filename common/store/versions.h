@@ -20,11 +20,6 @@ enum err store_versioning(struct store *s, struct str bucket, enum store_version
 enum err store_set_versioning(struct store *s, struct str bucket, enum store_versioning v,
                               struct error *e);
 
-/* Whether objects of the bucket may have an ACL: by its setting "ownershipControls", the
- * text BucketOwnerEnforced (so it is when nothing is set), BucketOwnerPreferred or
- * ObjectWriter. */
-enum err store_has_acls(struct store *s, struct str bucket, bool *out, struct error *e);
-
 /* A version, a delete marker, or a group of keys. */
 struct store_listed_version {
 	struct str key;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is asking: SigV4 in the header or in the URL, or the legacy token. A
- * credential belongs to one bucket. Secrets are protected: a signature is computed
+ * Who is asking: SigV4 in the header or in the URL, the legacy token, or nobody. A
+ * credential stands at one bucket. Secrets are protected: a signature is computed
  * for unknown keys too, and signatures and tokens are compared in constant time.
  * Which key ids exist is not: the error code says so, as that of AWS does.
  */
@@ -31,6 +31,7 @@ static enum s3_error check_signature(struct s3_call *c, const char **why)
 {
 	const struct config_credential *credential =
 		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	c->credential = credential;
 	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
 	return sigv4_verify(&c->auth, &c->http->head, credential ? &secret : NULL, clock_wall(),
 	                    &c->seed, why);
@@ -43,6 +44,7 @@ static enum s3_error check_post(struct s3_call *c, const struct sigv4_post *p, c
 		return r;
 	const struct config_credential *credential =
 		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	c->credential = credential;
 	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
 	return sigv4_verify_post(&c->auth, p->policy, credential ? &secret : NULL);
 }
@@ -57,6 +59,18 @@ bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p)
 	return false;
 }
 
+/* Neither a signature of any kind nor a token: what is public may be asked for. */
+static bool shows_nothing(const struct s3_call *c)
+{
+	static const char *const fields[] = {"authorization", "x-proxy-token"};
+	static const char *const parameters[] = {"Signature", "AWSAccessKeyId"};
+	for (size_t i = 0; i < 2; i++)
+		if (http_head_get(&c->http->head, str_of(fields[i])) ||
+		    uri_query_get(&c->query, str_of(parameters[i])))
+			return false;
+	return true;
+}
+
 /* Compares with every token, without leaving early. */
 static enum s3_error check_token(struct s3_call *c)
 {
@@ -69,7 +83,7 @@ static enum s3_error check_token(struct s3_call *c)
 		for (size_t k = 0; k < b->n_credentials; k++) {
 			struct str known = str_of(b->credentials[k].token);
 			if (known.n && str_eq_secret(*token, known))
-				c->allowed = b;
+				c->allowed = b, c->credential = &b->credentials[k];
 		}
 	}
 	return c->allowed ? S3_OK : S3_ACCESS_DENIED;
@@ -85,8 +99,10 @@ bool s3_authenticate(struct s3_call *c)
 {
 	const char *why = NULL;
 	enum s3_error r = sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
-	if (r == S3_OK)
-		r = c->auth.scheme == SIGV4_NONE ? check_token(c) : check_signature(c, &why);
+	if (r == S3_OK && c->auth.scheme != SIGV4_NONE)
+		r = check_signature(c, &why);
+	else if (r == S3_OK && !shows_nothing(c))
+		r = check_token(c);
 	if (r == S3_OK && c->auth.scheme == SIGV4_NONE && has_signed_chunks(c->auth.payload)) {
 		r = S3_INVALID_REQUEST;
 		why = "signed chunks need a signed request";

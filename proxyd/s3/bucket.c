@@ -1,76 +1,272 @@
 /* SPDX-License-Identifier: MIT
  *
- * What can be asked about buckets. They come from the configuration, and a
- * credential sees the one it belongs to.
+ * Buckets as a whole. Some come from the configuration, and are removed there; a
+ * credential that may (create_buckets) creates others, which belong to its access key.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "config/config.h"
 #include "proxyd/board.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
-#include "s3proto/xml.h"
+#include "s3proto/document.h"
+#include "s3proto/listing.h"
+#include "store/buckets.h"
 
-#define REGION "us-east-1"
+#define MAX_BUCKETS  10000 /* of a page, as in S3 */
+#define DOCUMENT_MAX (64 * 1024)
 
-#define MAX_BUCKETS 10000 /* of a page, as in S3 */
+/* --- listing ------------------------------------------------------------------ */
 
-/* A page that holds all there is: no token was ever given out. False: answered. */
-static bool check_page(struct s3_call *c)
+struct page {
+	struct str prefix;
+	struct str after; /* the last bucket of the page before */
+	uint64_t max;
+};
+
+/* False: answered. */
+static bool parse_page(struct s3_call *c, struct page *p)
 {
 	struct str max = s3_parameter(c, "max-buckets");
 	struct str region = s3_parameter(c, "bucket-region");
-	uint64_t n;
-	if (max.n && (!str_to_u64(max, &n) || n < 1 || n > MAX_BUCKETS))
+	struct str token = s3_parameter(c, "continuation-token");
+	*p = (struct page){.prefix = s3_parameter(c, "prefix"), .max = MAX_BUCKETS};
+	if (max.n && (!str_to_u64(max, &p->max) || p->max < 1 || p->max > MAX_BUCKETS))
 		s3_fail(c, S3_INVALID_ARGUMENT, "max-buckets must be between 1 and 10000");
-	else if (s3_parameter(c, "continuation-token").n)
+	else if (token.n && !listing_token_decode(c->arena, token, &p->after))
 		s3_fail(c, S3_INVALID_ARGUMENT, "The continuation token provided is incorrect");
-	else if (region.n && !str_eq(region, STR(REGION)))
-		s3_fail(c, S3_INVALID_ARGUMENT, "all buckets are in " REGION);
+	else if (region.n && !str_eq(region, STR(S3_REGION)))
+		s3_fail(c, S3_INVALID_ARGUMENT, "all buckets are in " S3_REGION);
 	else
 		return true;
 	return false;
 }
 
-static void add_bucket(struct buf *b, const char *name, const char *created)
+/* What has been created while running may have become one of the configuration since:
+ * then it belongs to that. */
+static bool is_on_page(const struct s3_call *c, const struct page *p, struct str name)
 {
+	const struct config_bucket *configured = config_bucket(c->server->config, name);
+	return (!configured || configured == c->allowed) && str_starts(name, p->prefix) &&
+	       str_cmp(name, p->after) > 0;
+}
+
+static void add_bucket(struct buf *b, const struct store_bucket *bucket)
+{
+	char created[CLOCK_S3_SIZE];
+	clock_format_s3(bucket->created, created);
 	xml_open(b, "Bucket");
-	xml_text(b, "Name", str_of(name));
+	xml_text(b, "Name", bucket->name);
 	xml_text(b, "CreationDate", str_of(created));
 	xml_close(b, "Bucket");
 }
 
-void s3_list_buckets(struct s3_call *c)
+static void reply_page(struct s3_call *c, const struct page *p, const struct store_bucket *list,
+                       size_t n)
 {
-	struct str prefix = s3_parameter(c, "prefix");
-	if (!check_page(c))
-		return;
-	char created[CLOCK_S3_SIZE];
-	clock_format_s3(atomic_load(&c->server->board->started), created);
+	const struct store_bucket *last = NULL;
+	uint64_t count = 0;
+	bool more = false;
 	BUF_AUTO b = {0};
 	xml_begin(&b, "ListAllMyBucketsResult");
 	s3_xml_owner(&b, "Owner");
 	xml_open(&b, "Buckets");
-	if (str_starts(str_of(c->allowed->name), prefix))
-		add_bucket(&b, c->allowed->name, created);
+	for (size_t i = 0; i < n && !more; i++) {
+		if (!is_on_page(c, p, list[i].name))
+			continue;
+		more = count == p->max;
+		if (!more) {
+			add_bucket(&b, &list[i]);
+			last = &list[i];
+			count++;
+		}
+	}
 	xml_close(&b, "Buckets");
-	if (prefix.n)
-		xml_text(&b, "Prefix", prefix);
+	if (p->prefix.n)
+		xml_text(&b, "Prefix", p->prefix);
+	if (more) {
+		BUF_AUTO token = {0};
+		listing_token_encode(&token, last->name);
+		xml_text(&b, "ContinuationToken", buf_str(&token));
+	}
 	xml_close(&b, "ListAllMyBucketsResult");
 	s3_reply_xml(c, buf_str(&b));
 }
 
-/* Clients make sure of their bucket before they write. It is there: a request for
- * any other bucket does not come this far. */
+void s3_list_buckets(struct s3_call *c)
+{
+	struct store_bucket *list;
+	struct page p;
+	struct error e;
+	size_t n;
+	if (!parse_page(c, &p))
+		return;
+	/* Few enough to be cut into pages here. */
+	if (store_bucket_list(c->server->store, str_of(c->credential->access_key_id),
+	                      str_of(c->allowed->name), c->arena, &list, &n, &e) != ERR_OK)
+		s3_fail_err(c, &e, NULL);
+	else
+		reply_page(c, &p, list, n);
+}
+
+/* --- creating ------------------------------------------------------------------- */
+
+static bool is_lower_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Four numbers with dots between them. */
+static bool looks_like_address(struct str name)
+{
+	int dots = 0;
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] == '.')
+			dots++;
+		else if (name.p[i] < '0' || name.p[i] > '9')
+			return false;
+	}
+	return dots == 3;
+}
+
+/* What is wrong with the name of a bucket to be, or NULL. "General purpose bucket naming
+ * rules" of the Amazon S3 user guide. */
+static const char *name_fault(struct str name)
+{
+	static const char *const prefixes[] = {"xn--", "sthree-", "amzn-s3-demo-"};
+	static const char *const suffixes[] = {"-s3alias", "--ol-s3", ".mrap", "--x-s3",
+	                                       "--table-s3"};
+	if (name.n < 3 || name.n > 63)
+		return "The name of a bucket has 3 to 63 characters";
+	for (size_t i = 0; i < name.n; i++)
+		if (!is_lower_or_digit(name.p[i]) && name.p[i] != '-' && name.p[i] != '.')
+			return "The name of a bucket consists of a-z, 0-9, dots and hyphens";
+	if (!is_lower_or_digit(name.p[0]) || !is_lower_or_digit(name.p[name.n - 1]))
+		return "The name of a bucket begins and ends with a letter or digit";
+	if (memmem(name.p, name.n, "..", 2))
+		return "The name of a bucket has no two dots in a row";
+	if (looks_like_address(name))
+		return "The name of a bucket must not look like an IP address";
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (str_starts(name, str_of(prefixes[i])))
+			return "The name of a bucket must not begin with xn--, sthree- or "
+			       "amzn-s3-demo-";
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (str_ends(name, str_of(suffixes[i])))
+			return "The name of a bucket must not end with -s3alias, --ol-s3, .mrap, "
+			       "--x-s3 or --table-s3";
+	return NULL;
+}
+
+/* A client need not send one. False: answered. */
+static bool receive_configuration(struct s3_call *c, struct str *doc)
+{
+	*doc = STR_NULL;
+	return (!http_head_get(&c->http->head, STR("content-length")) &&
+	        !http_head_get(&c->http->head, STR("transfer-encoding"))) ||
+	       s3_receive_document(c, DOCUMENT_MAX, doc);
+}
+
+/* False: answered. */
+static bool check_location(struct s3_call *c, struct str doc)
+{
+	static const char *const names[] = {"LocationConstraint", NULL};
+	static const char *const unsupported[] = {"Location", "Bucket", "Tags", NULL};
+	struct document d;
+	if (!doc.n)
+		return true;
+	if (!document_read(&d, doc, "CreateBucketConfiguration", c->arena) ||
+	    !document_allow(&d, d.root, names, NULL, unsupported)) {
+		s3_fail(c, d.error, d.why);
+		return false;
+	}
+	struct str location = xml_child_text(d.root, "LocationConstraint");
+	if (!location.n || str_eq(location, STR(S3_REGION)))
+		return true;
+	s3_failf(c, S3_ILLEGAL_LOCATION,
+	         "The %.*s location constraint is incompatible with this endpoint, which is "
+	         "in " S3_REGION,
+	         STR_FMT(location));
+	return false;
+}
+
+static void reply_created(struct s3_call *c)
+{
+	http_reply_fieldf(c->http, "Location", "/%.*s", STR_FMT(c->bucket));
+	http_reply(c->http, 200, STR_NULL);
+}
+
+static void create(struct s3_call *c)
+{
+	struct error e;
+	switch (store_bucket_create(c->server->store, c->bucket,
+	                            str_of(c->credential->access_key_id), &e)) {
+	case ERR_OK:
+		reply_created(c);
+		break;
+	case ERR_CONFLICT:
+		s3_fail(c, S3_BUCKET_ALREADY_EXISTS, NULL);
+		break;
+	case ERR_BUSY:
+		s3_failf(c, S3_TOO_MANY_BUCKETS, "An access key may have %d buckets",
+		         STORE_BUCKETS_MAX);
+		break;
+	default:
+		s3_fail_err(c, &e, NULL);
+	}
+}
+
+/* Clients make sure of their bucket before they write: for one's own this is no error. */
 void s3_create_bucket(struct s3_call *c)
 {
-	http_reply_fieldf(c->http, "Location", "/%s", c->allowed->name);
-	http_reply(c->http, 200, STR_NULL);
+	const struct config_bucket *configured = config_bucket(c->server->config, c->bucket);
+	const char *fault = name_fault(c->bucket);
+	struct str doc;
+	if (!receive_configuration(c, &doc))
+		return;
+	if (configured == c->allowed)
+		reply_created(c);
+	else if (!c->credential->create_buckets)
+		s3_fail(c, S3_ACCESS_DENIED,
+		        "This credential may not create buckets: create_buckets is not set for it "
+		        "in the configuration");
+	else if (configured)
+		s3_fail(c, S3_BUCKET_ALREADY_EXISTS, NULL);
+	else if (fault)
+		s3_fail(c, S3_INVALID_BUCKET_NAME, fault);
+	else if (config_is_reserved(c->server->config, c->bucket))
+		s3_fail(c, S3_INVALID_BUCKET_NAME, "This name is reserved");
+	else if (check_location(c, doc))
+		create(c);
+}
+
+/* --- the others ------------------------------------------------------------------ */
+
+void s3_delete_bucket(struct s3_call *c)
+{
+	struct error e;
+	if (config_bucket(c->server->config, c->bucket)) {
+		s3_fail(c, S3_METHOD_NOT_ALLOWED, "buckets of the configuration are removed there");
+		return;
+	}
+	switch (store_bucket_delete(c->server->store, c->bucket,
+	                            str_of(c->credential->access_key_id), &e)) {
+	case ERR_OK:
+		http_reply(c->http, 204, STR_NULL);
+		break;
+	case ERR_CONFLICT:
+		s3_fail(c, S3_BUCKET_NOT_EMPTY, NULL);
+		break;
+	default:
+		s3_fail_err(c, &e, NULL);
+	}
 }
 
 void s3_head_bucket(struct s3_call *c)
 {
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
-	http_reply_field(c->http, "x-amz-bucket-region", STR(REGION));
+	http_reply_field(c->http, "x-amz-bucket-region", STR(S3_REGION));
 	http_reply(c->http, 200, STR_NULL);
 }
 

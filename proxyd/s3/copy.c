@@ -140,7 +140,8 @@ static bool parse_directives(struct s3_call *c, struct directives *d)
 	       parse_directive(c, "x-amz-tagging-directive", "Unknown tagging directive.",
 	                       &d->tags) &&
 	       (!d->metadata || s3_metadata(c, &d->told)) &&
-	       (!d->tags || parse_tags(c, &d->told)) && parse_checksum(c, &d->checksum);
+	       (!d->tags || parse_tags(c, &d->told)) && s3_canned_acl(c, &d->told) &&
+	       parse_checksum(c, &d->checksum);
 }
 
 /* An object in the place of itself must differ in something. False: answered. */
@@ -169,6 +170,7 @@ static void describe(const struct directives *d, const struct store_object *from
 	o = d->tags ? &d->told : from;
 	to->tags = o->tags;
 	to->n_tags = o->n_tags;
+	to->acl = d->told.acl;
 }
 
 /* The checksum that has to be made: none if it is there. That of a multipart object may

@@ -245,7 +245,8 @@ void s3_get_object(struct s3_call *c)
 		return;
 	l.wanted = s.narrow ? &s.wanted : NULL;
 	while (s3_look_up(c, &l, &failure, "Failed to retrieve object")) {
-		if (!conditions_hold(c, &l.found) || !select_bytes(c, &l.found, &s))
+		if (!s3_may_read(c, &l.found.o) || !conditions_hold(c, &l.found) ||
+		    !select_bytes(c, &l.found, &s))
 			return;
 		if (engine_read(c->server->engine, c->arena, &l.found, s.bytes.first, s.bytes.last,
 		                &body, &c->backend, &failure) != ERR_OK)
@@ -278,7 +279,8 @@ void s3_head_object(struct s3_call *c)
 		s3_fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
-	if (!conditions_hold(c, &v) || (s.part && !select_bytes(c, &v, &s)))
+	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) ||
+	    (s.part && !select_bytes(c, &v, &s)))
 		return;
 	c->size = s.partial ? s.bytes.last - s.bytes.first + 1 : v.o.size;
 	reply_selection(c, &v, &s);

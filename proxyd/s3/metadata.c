@@ -53,13 +53,13 @@ static bool collect_tags(struct s3_call *c, struct store_object *o)
 	return true;
 }
 
-/* The canned ACL; those that are refused do not come this far. False: answered. */
-static bool take_acl(struct s3_call *c, struct store_object *o)
+/* Those that are refused do not come this far. */
+bool s3_canned_acl(struct s3_call *c, struct store_object *o)
 {
 	if (!str_eq_nocase(http_head_value(&c->http->head, STR("x-amz-acl")), STR("public-read")))
 		return true;
 	o->acl = STR("public-read");
-	return s3_allows_acls(c);
+	return s3_may_publish(c);
 }
 
 bool s3_metadata(struct s3_call *c, struct store_object *o)
@@ -81,5 +81,5 @@ bool s3_metadata(struct s3_call *c, struct store_object *o)
 	add_header(o, "content-encoding", r.content_encoding);
 	add_header(o, "content-language", r.content_language);
 	add_header(o, "expires", r.expires);
-	return collect_tags(c, o) && take_acl(c, o);
+	return collect_tags(c, o) && s3_canned_acl(c, o);
 }

@@ -29,18 +29,74 @@ static const struct s3_operation operations[] = {
                   METRIC_OPERATION_DELETE_MANY, S3_DOES_DELETE),
 	OPERATION("ListObjectVersions", "GET", S3_BUCKET, "versions", s3_list_object_versions,
                   METRIC_OPERATION_LIST, S3_DOES_OTHER),
+	OPERATION("GetBucketTagging", "GET", S3_BUCKET, "tagging", s3_get_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("PutBucketTagging", "PUT", S3_BUCKET, "tagging", s3_put_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("DeleteBucketTagging", "DELETE", S3_BUCKET, "tagging", s3_delete_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketCors", "GET", S3_BUCKET, "cors", s3_get_setting, -1, S3_DOES_OTHER),
+	OPERATION("PutBucketCors", "PUT", S3_BUCKET, "cors", s3_put_setting, -1, S3_DOES_OTHER),
+	OPERATION("DeleteBucketCors", "DELETE", S3_BUCKET, "cors", s3_delete_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketLifecycleConfiguration", "GET", S3_BUCKET, "lifecycle", s3_get_setting,
+                  -1, S3_DOES_OTHER),
+	OPERATION("PutBucketLifecycleConfiguration", "PUT", S3_BUCKET, "lifecycle", s3_put_setting,
+                  -1, S3_DOES_OTHER),
+	OPERATION("DeleteBucketLifecycle", "DELETE", S3_BUCKET, "lifecycle", s3_delete_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketOwnershipControls", "GET", S3_BUCKET, "ownershipControls",
+                  s3_get_setting, -1, S3_DOES_OTHER),
+	OPERATION("PutBucketOwnershipControls", "PUT", S3_BUCKET, "ownershipControls",
+                  s3_put_setting, -1, S3_DOES_OTHER),
+	OPERATION("DeleteBucketOwnershipControls", "DELETE", S3_BUCKET, "ownershipControls",
+                  s3_delete_setting, -1, S3_DOES_OTHER),
+	OPERATION("GetPublicAccessBlock", "GET", S3_BUCKET, "publicAccessBlock", s3_get_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("PutPublicAccessBlock", "PUT", S3_BUCKET, "publicAccessBlock", s3_put_setting, -1,
+                  S3_DOES_OTHER),
+	OPERATION("DeletePublicAccessBlock", "DELETE", S3_BUCKET, "publicAccessBlock",
+                  s3_delete_setting, -1, S3_DOES_OTHER),
+	OPERATION("GetBucketAcl", "GET", S3_BUCKET, "acl", s3_get_setting, -1, S3_DOES_OTHER),
+	OPERATION("PutBucketAcl", "PUT", S3_BUCKET, "acl", s3_put_bucket_acl, -1, S3_DOES_ACL),
+	OPERATION("GetBucketEncryption", "GET", S3_BUCKET, "encryption", s3_get_bucket_encryption,
+                  -1, S3_DOES_OTHER),
+	OPERATION("PutBucketEncryption", "PUT", S3_BUCKET, "encryption", s3_put_bucket_encryption,
+                  -1, S3_DOES_OTHER),
+	OPERATION("DeleteBucketEncryption", "DELETE", S3_BUCKET, "encryption",
+                  s3_delete_bucket_encryption, -1, S3_DOES_OTHER),
+	OPERATION("GetBucketPolicyStatus", "GET", S3_BUCKET, "policyStatus", s3_get_policy_status,
+                  -1, S3_DOES_OTHER),
+	OPERATION("GetBucketAccelerateConfiguration", "GET", S3_BUCKET, "accelerate",
+                  s3_get_constant, -1, S3_DOES_OTHER),
+	OPERATION("GetBucketLogging", "GET", S3_BUCKET, "logging", s3_get_constant, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketNotificationConfiguration", "GET", S3_BUCKET, "notification",
+                  s3_get_constant, -1, S3_DOES_OTHER),
+	OPERATION("GetObjectLockConfiguration", "GET", S3_BUCKET, "object-lock", s3_get_constant,
+                  -1, S3_DOES_OTHER),
+	OPERATION("GetBucketPolicy", "GET", S3_BUCKET, "policy", s3_get_constant, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketReplication", "GET", S3_BUCKET, "replication", s3_get_constant, -1,
+                  S3_DOES_OTHER),
+	OPERATION("GetBucketRequestPayment", "GET", S3_BUCKET, "requestPayment", s3_get_constant,
+                  -1, S3_DOES_OTHER),
+	OPERATION("GetBucketWebsite", "GET", S3_BUCKET, "website", s3_get_constant, -1,
+                  S3_DOES_OTHER),
 
 	OPERATION("CreateBucket", "PUT", S3_BUCKET, NULL, s3_create_bucket, -1,
                   S3_DOES_MAKE_BUCKET),
-	OPERATION("HeadBucket", "HEAD", S3_BUCKET, NULL, s3_head_bucket, -1, S3_DOES_OTHER),
+	OPERATION("DeleteBucket", "DELETE", S3_BUCKET, NULL, s3_delete_bucket, -1, S3_DOES_OTHER),
+	OPERATION("HeadBucket", "HEAD", S3_BUCKET, NULL, s3_head_bucket, -1, S3_DOES_OTHER,
+                  .open = S3_ACCESS_LISTED),
 	OPERATION("GetBucketLocation", "GET", S3_BUCKET, "location", s3_get_bucket_location, -1,
                   S3_DOES_OTHER),
 	OPERATION("ListMultipartUploads", "GET", S3_BUCKET, "uploads", s3_list_uploads, -1,
                   S3_DOES_OTHER),
 	OPERATION("ListObjectsV2", "GET", S3_BUCKET, "list-type", s3_list_objects_v2,
-                  METRIC_OPERATION_LIST, S3_DOES_OTHER, .value = "2"),
+                  METRIC_OPERATION_LIST, S3_DOES_OTHER, .value = "2", .open = S3_ACCESS_LISTED),
 	OPERATION("ListObjectsV1", "GET", S3_BUCKET, NULL, s3_list_objects_v1,
-                  METRIC_OPERATION_LIST, S3_DOES_OTHER),
+                  METRIC_OPERATION_LIST, S3_DOES_OTHER, .open = S3_ACCESS_LISTED),
 
 	OPERATION("PostObject", "POST", S3_FORM, NULL, s3_post_object, METRIC_OPERATION_PUT,
                   S3_DOES_WRITE),
@@ -73,9 +129,9 @@ static const struct s3_operation operations[] = {
 	OPERATION("CopyObject", "PUT", S3_OBJECT, NULL, s3_copy_object, METRIC_OPERATION_COPY,
                   S3_DOES_WRITE, .copies = true),
 	OPERATION("GetObject", "GET", S3_OBJECT, NULL, s3_get_object, METRIC_OPERATION_GET,
-                  S3_DOES_READ, .accepts = "partNumber versionId"),
+                  S3_DOES_READ, .accepts = "partNumber versionId", .open = S3_ACCESS_OBJECTS),
 	OPERATION("HeadObject", "HEAD", S3_OBJECT, NULL, s3_head_object, METRIC_OPERATION_HEAD,
-                  S3_DOES_READ, .accepts = "partNumber versionId"),
+                  S3_DOES_READ, .accepts = "partNumber versionId", .open = S3_ACCESS_OBJECTS),
 	OPERATION("DeleteObject", "DELETE", S3_OBJECT, NULL, s3_delete_object,
                   METRIC_OPERATION_DELETE, S3_DOES_DELETE, .accepts = "versionId"),
 };
@@ -171,22 +227,12 @@ static const char *find_subresource(struct str name)
 	return found ? *found : NULL;
 }
 
-/* Whether a word is in a list that is separated by spaces, or NULL. */
-static bool is_listed(const char *list, const char *word)
-{
-	struct str rest = list ? str_of(list) : STR_NULL;
-	while (rest.n)
-		if (str_eq(str_cut(rest, ' ', &rest), str_of(word)))
-			return true;
-	return false;
-}
-
 const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op)
 {
 	for (size_t i = 0; i < c->query.n; i++) {
 		const char *name = find_subresource(c->query.params[i].name);
 		if (!name || (op && op->parameter && strcmp(op->parameter, name) == 0) ||
-		    (op && is_listed(op->accepts, name)))
+		    (op && op->accepts && str_has_word(str_of(op->accepts), name)))
 			continue;
 		return name;
 	}

@@ -104,17 +104,6 @@ void s3_delete_object_tagging(struct s3_call *c)
 
 /* --- ACL -------------------------------------------------------------------------- */
 
-bool s3_allows_acls(struct s3_call *c)
-{
-	bool allowed = false;
-	struct error e;
-	if (store_has_acls(c->server->store, c->bucket, &allowed, &e) != ERR_OK)
-		s3_fail_err(c, &e, "Failed to look up the bucket");
-	else if (!allowed)
-		s3_fail(c, S3_ACL_NOT_SUPPORTED, NULL);
-	return allowed;
-}
-
 void s3_get_object_acl(struct s3_call *c)
 {
 	struct store_version v;
@@ -149,6 +138,6 @@ static bool read_acl(struct s3_call *c, bool *public_read)
 void s3_put_object_acl(struct s3_call *c)
 {
 	struct change acl = {0};
-	if (read_acl(c, &acl.public_read) && (!acl.public_read || s3_allows_acls(c)))
+	if (read_acl(c, &acl.public_read) && (!acl.public_read || s3_may_publish(c)))
 		change(c, &acl, 200);
 }

@@ -178,6 +178,8 @@ void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str v
 {
 	if (e->code != ERR_NOT_FOUND) {
 		s3_fail_err(c, e, fallback);
+	} else if (!s3_may_read(c, NULL)) {
+		return;
 	} else if (v->is_marker && version.n && c->operation->copies) {
 		s3_fail(c, S3_INVALID_REQUEST,
 		        "The source of a copy request may not specifically refer to a delete "

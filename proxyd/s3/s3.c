@@ -73,43 +73,6 @@ static bool locate(struct s3_call *c)
 	}
 }
 
-static void refuse_bucket(struct s3_call *c, struct str bucket)
-{
-	if (config_bucket(c->server->config, bucket))
-		s3_fail(c, S3_ACCESS_DENIED, NULL);
-	else
-		s3_fail(c, S3_NO_SUCH_BUCKET, NULL);
-}
-
-/* A credential opens its own bucket only. */
-static bool may_open(const struct s3_call *c, struct str bucket)
-{
-	return str_eq(bucket, str_of(c->allowed->name));
-}
-
-bool s3_may_read_bucket(struct s3_call *c, struct str bucket)
-{
-	if (may_open(c, bucket))
-		return true;
-	refuse_bucket(c, bucket);
-	return false;
-}
-
-/* False: answered. */
-static bool may_enter(struct s3_call *c)
-{
-	if (!c->bucket.n || may_open(c, c->bucket))
-		return true;
-	c->event = "s3.BucketMismatch";
-	c->trespassing = true;
-	log_warn("s3_server", "bucket mismatch", LOG_STR("request_id", c->request_id),
-	         LOG_S("method", c->http->head.method), LOG_S("path", c->http->path),
-	         LOG_STR("client_addr", c->http->peer), LOG_STR("authorized", c->allowed->name),
-	         LOG_S("requested", c->bucket));
-	refuse_bucket(c, c->bucket);
-	return false;
-}
-
 static void fail_method(struct s3_call *c)
 {
 	c->event = "s3.MethodNotAllowed";
@@ -129,8 +92,6 @@ static void perform(struct s3_call *c)
 	} else if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
 		         c->key.n ? "object" : "bucket", foreign);
-	} else if (!op && c->bucket.n && !c->key.n && str_eq(c->http->head.method, STR("DELETE"))) {
-		s3_fail(c, S3_NOT_IMPLEMENTED, "buckets are set up in the configuration");
 	} else if (!op) {
 		fail_method(c);
 	} else {
@@ -147,10 +108,16 @@ static void process(struct s3_call *c)
 		s3_fail(c, S3_INVALID_URI, NULL);
 		return;
 	}
+	if (http_head_get(&c->http->head, STR("origin")) && split_path(c) == PATH_OK)
+		s3_reply_origin(c);
+	if (str_eq(c->http->head.method, STR("OPTIONS")) && split_path(c) == PATH_OK) {
+		s3_preflight(c);
+		return;
+	}
 	c->event = "s3.AuthFailure";
 	bool known = s3_is_form(c) ? locate(c) && s3_begin_form(c)
 	                           : s3_authenticate(c) && s3_adopt_parameters(c) && locate(c);
-	if (known && may_enter(c))
+	if (known && s3_enter(c))
 		perform(c);
 }
 

@@ -27,7 +27,9 @@ struct config;
 struct config_bucket;
 struct s3_form;
 struct s3_keepalive;
+struct config_credential;
 struct server;
+struct store_bucket;
 
 #define S3_REQUEST_ID_MAX 64
 /* Whom all buckets and objects belong to: what Owner and expected owners say. */
@@ -40,17 +42,30 @@ struct server;
 #define S3_OBJECT_MAX       (UINT64_C(5) << 40)
 #define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
 
+/* How far a request may go in its bucket; each includes those before it. */
+enum s3_access {
+	S3_ACCESS_NONE,
+	S3_ACCESS_OBJECTS, /* read objects that are public by their ACL */
+	S3_ACCESS_LISTED,  /* list keys: the bucket is public by its ACL */
+	S3_ACCESS_PUBLIC,  /* read all objects: buckets[].public_read */
+	S3_ACCESS_OWNER,   /* everything */
+};
+
+#define S3_REGION "us-east-1"
+
 struct s3_call {
 	struct http_call *http;
 	struct server *server;
 	struct arena *arena;
 	char request_id[S3_REQUEST_ID_MAX + 1];
 	struct uri_query query;
-	struct sigv4_request auth;           /* how the request was signed */
-	struct sigv4_seed seed;              /* what chunk signatures continue from */
-	const struct config_bucket *allowed; /* the bucket of the credential */
-	struct str bucket, key;              /* decoded; key empty for bucket operations */
-	struct s3_form *form; /* of a browser, which takes the place of the head; or NULL */
+	struct sigv4_request auth;                  /* how the request was signed */
+	struct sigv4_seed seed;                     /* what chunk signatures continue from */
+	const struct config_credential *credential; /* NULL: none was given */
+	const struct config_bucket *allowed;        /* at which it stands; NULL without */
+	enum s3_access access;
+	struct str bucket, key; /* decoded; key empty for bucket operations */
+	struct s3_form *form;   /* of a browser, which takes the place of the head; or NULL */
 	const struct s3_operation *operation;
 
 	struct s3_keepalive *keepalive; /* takes the answer instead of the connection, or NULL */
@@ -105,6 +120,7 @@ struct s3_operation {
 	const char *value;   /* that the parameter must have, or NULL */
 	const char *accepts; /* further subresources, separated by spaces, or NULL */
 	bool copies;         /* there is x-amz-copy-source; else there is none */
+	enum s3_access open; /* from which on others than the owner may do it; 0: never */
 	bool sums_object;    /* x-amz-checksum-* are of the object, not of the body */
 };
 
@@ -123,11 +139,8 @@ void s3_handle_malformed(struct http_call *h, int status, const char *why);
 
 /* vhost.c: the bucket that the host of a request names; empty: none, it is in the path. */
 struct str s3_host_bucket(const struct config *config, const struct http_head *h);
-/* s3.c: whether the credential may read what is in a bucket, the request's or another
- * one. False: answered. */
-bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
-
-/* auth.c: fills auth, seed, allowed. False: answered. */
+/* auth.c: fills auth, seed, credential, allowed. A request that shows no credential at
+ * all passes without one. False: answered. */
 bool s3_authenticate(struct s3_call *c);
 /* The same by the signature of a form. */
 bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p);
@@ -141,6 +154,30 @@ bool s3_begin_form(struct s3_call *c);
 /* presigned.c: makes the x-amz-* parameters of a presigned URL fields of the head, where
  * operations look for them. After the authentication. False: answered. */
 bool s3_adopt_parameters(struct s3_call *c);
+
+/* access.c: whether the request may do what it asks for in its bucket; fills access. A
+ * credential may use the bucket it stands at and those that its access key has created;
+ * others read what is public. Buckets that are not in the configuration, and those of
+ * others, are looked up. False: answered. */
+bool s3_enter(struct s3_call *c);
+/* Whether the credential may read what is in a bucket, the request's or another one: for
+ * copies. False: answered. */
+bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
+/* Whether an object that was found (NULL: there is none) may be told about to whoever
+ * asks. False: answered. */
+bool s3_may_read(struct s3_call *c, const struct store_object *o);
+/* Whether something in the bucket may get the ACL public-read. False: answered. */
+bool s3_may_publish(struct s3_call *c);
+/* What is public in a bucket by its settings, to be asked for by s3_public_settings. */
+#define S3_PUBLIC_SETTINGS 3
+extern const char *const s3_public_settings[S3_PUBLIC_SETTINGS];
+enum s3_access s3_public_access(const struct store_bucket *b);
+
+/* cors.c: answers a preflight. */
+void s3_preflight(struct s3_call *c);
+/* Tells a request with an Origin what the rules of the bucket say, whatever its answer
+ * will be. */
+void s3_reply_origin(struct s3_call *c);
 
 /* request.c: refuses what a request asks for in header fields, or in a signed URL that
  * carries them as parameters, and the operation does not do: it must not be done
@@ -169,6 +206,8 @@ bool s3_conditions(struct s3_call *c, struct store_conditions *out);
 bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond);
 /* What the client says about an object to come. False: answered. */
 bool s3_metadata(struct s3_call *c, struct store_object *o);
+/* The part of it that is never taken from the source of a copy. */
+bool s3_canned_acl(struct s3_call *c, struct store_object *o);
 /* The condition of a write, "*" or a tag. False: answered. */
 bool s3_if_match(struct s3_call *c, struct str *out);
 
@@ -268,14 +307,21 @@ void s3_reply_modified(struct s3_call *c, const struct store_version *v);
  * and the caller sends it; *etag is in the arena, or in u. */
 bool s3_put_upload(struct s3_call *c, struct s3_upload *u, uint64_t max_size, struct str *etag);
 
-/* properties.c: whether objects of the bucket may get an ACL other than private. False:
- * answered. */
-bool s3_allows_acls(struct s3_call *c);
-
 /* The operations. */
 void s3_list_buckets(struct s3_call *c);
 void s3_create_bucket(struct s3_call *c);
+void s3_delete_bucket(struct s3_call *c);
 void s3_head_bucket(struct s3_call *c);
+/* Settings of a bucket: which one is the parameter of the operation. */
+void s3_get_setting(struct s3_call *c);
+void s3_put_setting(struct s3_call *c);
+void s3_delete_setting(struct s3_call *c);
+void s3_put_bucket_acl(struct s3_call *c);
+void s3_get_bucket_encryption(struct s3_call *c);
+void s3_put_bucket_encryption(struct s3_call *c);
+void s3_delete_bucket_encryption(struct s3_call *c);
+void s3_get_policy_status(struct s3_call *c);
+void s3_get_constant(struct s3_call *c); /* what is the same for all buckets */
 void s3_get_bucket_location(struct s3_call *c);
 void s3_list_objects_v1(struct s3_call *c);
 void s3_list_objects_v2(struct s3_call *c);

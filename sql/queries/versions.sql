@@ -10,10 +10,6 @@ SELECT versioning FROM buckets WHERE bucket = $1;
 -- columns: done
 SELECT s3o_set_versioning($1, $2) AS done;
 
--- name: ownership :read
--- columns: value
-SELECT value FROM bucket_settings WHERE bucket = $1 AND name = 'ownershipControls';
-
 -- name: list_versions :read
 -- columns: name is_group version_id is_latest is_marker size etag modified
 SELECT name, is_group, version_id, is_latest, is_marker, size, etag, modified

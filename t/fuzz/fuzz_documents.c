@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "s3proto/complete_list.h"
+#include "s3proto/acl.h"
 #include "s3proto/cors.h"
 #include "s3proto/delete_list.h"
 #include "s3proto/lifecycle.h"
@@ -100,6 +101,17 @@ static void check_lifecycle(struct str doc, struct arena *a)
 	must_be(str_eq(buf_str(&first), buf_str(&second)));
 }
 
+static void check_acl(struct str doc, struct arena *a)
+{
+	BUF_AUTO b = {0};
+	bool everybody, again;
+	if (!is_read(acl_parse_xml(doc, STR("me"), a, &everybody, &why)))
+		return;
+	acl_write(&b, STR("me"), everybody);
+	must_be(is_read(acl_parse_xml(buf_str(&b), STR("me"), a, &again, &why)));
+	must_be(again == everybody);
+}
+
 /* The same with the root around it, which would take long to be found. */
 static struct str wrapped(struct arena *a, const char *root, struct str doc)
 {
@@ -122,6 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	check_tagging(wrapped(a, "Tagging", wrapped(a, "TagSet", doc)), a);
 	check_cors(doc, a);
 	check_cors(wrapped(a, "CORSConfiguration", wrapped(a, "CORSRule", doc)), a);
+	check_acl(doc, a);
+	check_acl(wrapped(a, "AccessControlPolicy", wrapped(a, "AccessControlList", doc)), a);
 	check_lifecycle(doc, a);
 	check_lifecycle(wrapped(a, "LifecycleConfiguration", wrapped(a, "Rule", doc)), a);
 	arena_free(&a);

@@ -164,6 +164,9 @@ START_TEST(bucket_rules)
 	         "f:5: buckets[0].credentials[0].access_key_id: must have "
 	         "access_key_id+secret_access_key or token"},
 		{BKT("buckets:\n- {name: b, credentials: [{token: t}]}\n"), ""},
+		{BKT("buckets:\n- {name: b, credentials: [{token: t, create_buckets: true}]}\n"),
+	         "f:5: buckets[0].credentials[0].create_buckets: needs access_key_id and "
+	         "secret_access_key, which own the buckets"},
 		{BKT("buckets:\n- {name: b, " CRED "}\n- {name: b, credentials: [{token: t}]}\n"),
 	         "f:6: buckets[1].name: duplicate bucket name 'b'"},
 		{BKT("buckets:\n- {name: b, " CRED "}\n- {name: c, " CRED "}\n"),

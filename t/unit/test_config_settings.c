@@ -282,9 +282,8 @@ START_TEST(what_is_not_active)
 	                      "lifecycle: {rules: [{prefix: p, expiration_days: 1}]}\n"
 	                      "notifications: {endpoints: [{url: 'http://h', events: ['*']}]}\n"
 	                      "telemetry: {tracing: {enabled: true, endpoint: 'h:1'}}\n",
-	                "rebalance" NOT_YET "\nlifecycle" NOT_YET "\nintegrity" NOT_YET
-	                "\nusage_flush" NOT_YET "\nredis" NOT_YET "\nnotifications" NOT_YET
-	                "\ntelemetry.tracing" NOT_YET);
+	                "rebalance" NOT_YET "\nintegrity" NOT_YET "\nusage_flush" NOT_YET
+	                "\nredis" NOT_YET "\nnotifications" NOT_YET "\ntelemetry.tracing" NOT_YET);
 	expect_inactive(
 		"server: {listen_addr: ':1', admission_wait: 1s, load_shed_threshold: 0.5}\n"
 		"database: {driver: embedded, max_conns: 20, min_conns: 2, max_conn_lifetime: 1h}\n"

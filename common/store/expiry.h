@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the lifecycle job asks the catalogue: which buckets have rules, and which versions
+ * of some keys are old enough for one of them. Errors as in store.h.
+ */
+#ifndef STORE_EXPIRY_H
+#define STORE_EXPIRY_H
+
+#include "store/store.h"
+
+struct store_rules {
+	struct str bucket;
+	struct str document; /* LifecycleConfiguration that was set; empty: none */
+};
+/* Up to n buckets behind `after`, in order of name. */
+enum err store_rules_list(struct store *s, struct str after, int n, struct arena *a,
+                          struct store_rules **out, size_t *n_out, struct error *e);
+
+/* What is to be looked at. Times are microseconds since 1970; 0: nothing is that old. */
+struct store_window {
+	struct str bucket, prefix;
+	struct str from;           /* key, inclusive; empty: the first one */
+	int keys, versions;        /* at most so many of either */
+	int64_t current_before;    /* current versions created before */
+	int64_t noncurrent_before; /* versions that became noncurrent before */
+	bool markers;              /* delete markers of any age that stand alone */
+};
+
+struct store_aged {
+	struct str key, version; /* id, or "null" */
+	char generation[ULID_SIZE];
+	uint64_t size;
+	bool is_latest, is_marker; /* a marker that is found stands alone, if it is latest */
+	int64_t created;
+	int64_t since;  /* when it became noncurrent; of the latest 0 */
+	uint64_t newer; /* noncurrent versions of the key that are newer */
+	struct str_pair *tags;
+	size_t n_tags;
+};
+
+/* The versions in order of key and age. *keys is how many keys were looked at, *last the
+ * last one of them. With window->versions results some may be left out. */
+enum err store_aged(struct store *s, const struct store_window *window, struct arena *a,
+                    struct store_aged **out, size_t *n, int *keys, struct str *last,
+                    struct error *e);
+
+#endif

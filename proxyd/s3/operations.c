@@ -241,7 +241,7 @@ const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_oper
 
 bool s3_is_other_method(const struct s3_call *c, const char *subresource)
 {
-	bool any = false;
+	bool changes = false;
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
 		const struct s3_operation *op = &operations[i];
 		if (op->level != level_of(c) || !op->parameter ||
@@ -249,7 +249,7 @@ bool s3_is_other_method(const struct s3_call *c, const char *subresource)
 			continue;
 		if (str_eq(c->http->head.method, str_of(op->method)))
 			return false;
-		any = true;
+		changes = changes || !str_eq(STR("GET"), str_of(op->method));
 	}
-	return any;
+	return changes;
 }

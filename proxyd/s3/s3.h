@@ -129,7 +129,8 @@ const struct s3_operation *s3_find_operation(const struct s3_call *c);
 /* The first subresource that the request names and the operation (NULL: none) is not
  * about, or NULL. */
 const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_operation *op);
-/* Whether operations have that subresource, but none with the method of the request. */
+/* Whether operations have that subresource, but none with the method of the request, and
+ * none is missing: where there is only GET the others are not built. */
 bool s3_is_other_method(const struct s3_call *c, const char *subresource);
 
 /* Serves one request (proxyd/http/route.c). */

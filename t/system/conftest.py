@@ -123,8 +123,13 @@ def endpoint(request):
                                   os.environ["S3O_TEST_SECRET_KEY"])
     launch, directories, radosgw = map(request.getfixturevalue,
                                        ("launch", "directories", "radosgw"))
-    return Endpoint.of_orchestrator(launch([*directories(2), radosgw.backend("ceph")],
-                                           {"routing_strategy": "spread"}))
+    (key, secret), other = BUCKETS["photos"], BUCKETS["documents"]
+    return Endpoint.of_orchestrator(launch([*directories(2), radosgw.backend("ceph")], {
+        "routing_strategy": "spread",
+        "buckets": [{"name": "photos", "credentials": [
+            {"access_key_id": key, "secret_access_key": secret, "create_buckets": True}]},
+            {"name": "documents", "credentials": [
+                {"access_key_id": other[0], "secret_access_key": other[1]}]}]}))
 
 
 @pytest.fixture(scope="session")

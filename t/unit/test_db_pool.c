@@ -42,7 +42,7 @@ static struct db *open_pool(const char *conninfo, int connections, int64_t timeo
 
 static enum err find(struct db *d, const char *key, int *rows)
 {
-	struct db_param p[] = {{"b", 1}, {key, strlen(key)}};
+	struct db_param p[] = {{"b", 1}, {key, strlen(key)}, {"", 0}};
 	struct db_result *r = NULL;
 	enum err rc = db_exec(d, Q_FIND_HEAD, p, &r, NULL);
 	*rows = rc == ERR_OK ? db_rows(r) : -1;
@@ -80,9 +80,9 @@ static void answers(const char *conninfo)
 	db_result_free(&r);
 	ck_assert_ptr_null(r);
 
-	struct db_param nul[] = {{"b", 1}, {"a\0b", 3}};
+	struct db_param nul[] = {{"b", 1}, {"a\0b", 3}, {"", 0}};
 	ck_assert_int_eq(db_exec(d, Q_FIND_HEAD, nul, &r, &e), ERR_INVALID);
-	struct db_param latin1[] = {{"b", 1}, {"\xe9", 1}};
+	struct db_param latin1[] = {{"b", 1}, {"\xe9", 1}, {"", 0}};
 	ck_assert_int_eq(db_exec(d, Q_FIND_HEAD, latin1, &r, &e), ERR_INVALID);
 	struct db_param none[] = {{NULL, 0}};
 	ck_assert_int_eq(db_exec(d, Q_JOB_SUCCEEDED, none, &r, &e), ERR_INVALID); /* NOT NULL */

@@ -72,7 +72,7 @@ def settle(o, writers):
         w.join(60)
         assert not w.is_alive()
     s3 = o.s3(retries={"max_attempts": 5})
-    until(lambda: o.s3().list_buckets(), what="the system answers")
+    until(lambda: o.s3().head_bucket(Bucket="photos"), what="the system answers")
     for w in writers:
         for key in w.possible:
             w.look(s3, key)

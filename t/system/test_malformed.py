@@ -64,7 +64,7 @@ CASES = {
     "overflowing length":
         (b"PUT /photos/k HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
     "no credentials": (b"GET /photos/k HTTP/1.1\r\nHost: h\r\n\r\n", 403),
-    "bad escape": (b"GET /photos/%zz HTTP/1.1\r\nHost: h\r\n\r\n", 403),
+    "bad escape": (b"GET /photos/%zz HTTP/1.1\r\nHost: h\r\n\r\n", 400),
     "bad escape in the query": (b"GET /photos?x=%g HTTP/1.1\r\nHost: h\r\n\r\n", 400),
     "garbage": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20, 400),
 }

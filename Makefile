@@ -62,7 +62,7 @@ help:
 	@echo 'make            build proxyd, workerd and adminctl into $(BUILD)/'
 	@echo 'make run        install what is needed, build and start a complete system (Ctrl-C stops it)'
 	@echo 'make check      install what the tests need, build with sanitizers, run all tests'
-	@echo 'make clients    workloads of awscli, rclone, s3cmd, s3fs, restic ... (ten minutes)'
+	@echo 'make clients    workloads of boto3, awscli, rclone, s3cmd, s3fs ... (ten minutes)'
 	@echo 'make unit       only the unit tests        make unit T=base_str   only one'
 	@echo 'make system     only the system tests      make system T=test_put.py'
 	@echo 'make lint       layering, formatting, static analysis, man pages'

@@ -44,8 +44,8 @@ def test_transfer_manager(endpoint, files, workdir, config):
     assert endpoint.keys() == [] and endpoint.uploads() == []
 
 
-def test_a_large_object_in_one_piece(endpoint, workdir):
-    path = make_file(f"{workdir}/large", 256 * MIB)
+def test_one_gib_in_one_piece(endpoint, workdir):
+    path = make_file(f"{workdir}/gib", 1024 * MIB)
     move(endpoint.s3(), endpoint.bucket, path, workdir, WHOLE)
 
 

@@ -39,7 +39,6 @@ static const struct refused {
 	{"x-amz-object-ownership", S3_DOES_MAKE_BUCKET, {"BucketOwnerEnforced"}},
 	{"x-amz-server-side-encryption", S3_DOES_WRITE, {"AES256"}},
 	{"x-amz-server-side-encryption-", S3_DOES_READ | S3_DOES_WRITE, {0}},
-	{"x-amz-source-expected-bucket-owner", S3_DOES_WRITE, {0}},
 	{"x-amz-website-redirect-location", S3_DOES_WRITE, {0}},
 	{"x-amz-write-offset-bytes", S3_DOES_WRITE, {0}},
 };

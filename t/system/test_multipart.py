@@ -51,7 +51,7 @@ def test_parts_become_an_object(launch, directories, radosgw):
     done = u.complete()
     assert done["ETag"] == tag_of(*parts) and (done["Bucket"], done["Key"]) == ("photos", "k")
     assert done["Location"] == f"{o.endpoint}/photos/k"
-    assert set(backends_of_parts(o)) == {"ceph", "disk1"}
+    assert set(backends_of_parts(o)) <= {"ceph", "disk1"}
 
     got = get(s3)
     assert got["Body"].read() == whole and got["ETag"] == tag_of(*parts)
@@ -167,10 +167,10 @@ def test_parts_that_are_refused(service):
                     headers={header: "*"}).error == (501, "NotImplemented")
         assert u.do("PUT", b"x", one, headers={header: "*"}).error == (501, "NotImplemented")
     answer = u.do("PUT", query=one, headers={"x-amz-copy-source": "/photos/k"})
-    assert answer.error == (501, "NotImplemented")
+    assert answer.error == (404, "NoSuchKey")
     assert u.do("PUT", b"x", one, headers={"content-md5": b64(b"0" * 16)}).error == (400, "BadDigest")
-    for headers in ({"x-amz-meta-a": "x" * 3000}, {"x-amz-tagging": "a=b"}):
-        assert s.do("POST", "/photos/k", query=[("uploads", "")], headers=headers).status in (400, 501)
+    for headers in ({"x-amz-meta-a": "x" * 3000}, {"x-amz-tagging": "a=b&a=c"}):
+        assert s.do("POST", "/photos/k", query=[("uploads", "")], headers=headers).status == 400
     assert s.o.sql("SELECT count(*) FROM multipart_parts")[0][0] == 0
     assert s.o.sql("SELECT count(*) FROM multipart_uploads")[0][0] == 1
 

@@ -129,4 +129,4 @@ def test_attributes(service):
         answer = service.do("GET", "/photos/k", query=query, headers=headers)
         assert answer.error == (400, "InvalidArgument"), headers
     for method in ("PUT", "POST", "DELETE", "HEAD"):
-        assert service.do(method, "/photos/k", query=query).status == 405, method
+        assert service.do(method, "/photos/k", query=query).status == 501, method

@@ -308,7 +308,7 @@ def test_sizes(service):
 
 def test_what_is_not_built_is_refused_by_name(service):
     s = service
-    for name, value in (("acl", "public-read"), ("tagging", "<Tagging/>"), ("x-amz-tagging", "a=b"),
+    for name, value in (("acl", "public-read-write"), ("tagging", "<Tagging/>"),
                         ("x-amz-copy-source", "/photos/k"),
                         ("x-amz-server-side-encryption", "aws:kms"),
                         ("x-amz-website-redirect-location", "/x"),

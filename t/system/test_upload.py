@@ -305,7 +305,7 @@ def test_expect_100_continue(service):
             (s.sign.request("PUT", "/documents/k", fields=expect), 403),
             (s.sign.request("PUT", "/photos/k", headers={"x-amz-meta-a": "v" * 2049},
                             fields=expect), 400),
-            (s.sign.request("PUT", "/photos/k", query=[("acl", "")], fields=expect), 501)):
+            (s.sign.request("PUT", "/photos/k", query=[("torrent", "")], fields=expect), 501)):
         with s.wire() as w:
             answer = w.send(request).answer()
             assert answer.status == status and answer.headers["connection"] == "close"

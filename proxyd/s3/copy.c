@@ -9,7 +9,6 @@
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 #include "s3proto/range.h"
-#include "s3proto/tagging.h"
 #include "s3proto/xml.h"
 
 static struct str field(const struct s3_call *c, const char *name)
@@ -101,20 +100,6 @@ static bool parse_directive(struct s3_call *c, const char *name, const char *unk
 	return false;
 }
 
-static bool parse_tags(struct s3_call *c, struct store_object *o)
-{
-	struct tagging tags;
-	const char *why = NULL;
-	enum s3_error r = tagging_parse_header(field(c, "x-amz-tagging"), c->arena, &tags, &why);
-	if (r != S3_OK) {
-		s3_fail(c, r, why);
-		return false;
-	}
-	o->tags = tags.tags;
-	o->n_tags = tags.n;
-	return true;
-}
-
 static bool parse_checksum(struct s3_call *c, int *out)
 {
 	struct str name = field(c, "x-amz-checksum-algorithm");
@@ -139,9 +124,8 @@ static bool parse_directives(struct s3_call *c, struct directives *d)
 	                       &d->metadata) &&
 	       parse_directive(c, "x-amz-tagging-directive", "Unknown tagging directive.",
 	                       &d->tags) &&
-	       (!d->metadata || s3_metadata(c, &d->told)) &&
-	       (!d->tags || parse_tags(c, &d->told)) && s3_canned_acl(c, &d->told) &&
-	       parse_checksum(c, &d->checksum);
+	       (!d->metadata || s3_metadata(c, &d->told)) && (!d->tags || s3_tags(c, &d->told)) &&
+	       s3_canned_acl(c, &d->told) && parse_checksum(c, &d->checksum);
 }
 
 /* An object in the place of itself must differ in something. False: answered. */

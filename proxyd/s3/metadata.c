@@ -37,8 +37,7 @@ static void add_header(struct store_object *o, const char *name, struct str valu
 		o->headers[o->n_headers++] = (struct str_pair){str_of(name), value};
 }
 
-/* The tags that an object is to have from the beginning. False: answered. */
-static bool collect_tags(struct s3_call *c, struct store_object *o)
+bool s3_tags(struct s3_call *c, struct store_object *o)
 {
 	struct tagging t;
 	const char *why;
@@ -81,5 +80,5 @@ bool s3_metadata(struct s3_call *c, struct store_object *o)
 	add_header(o, "content-encoding", r.content_encoding);
 	add_header(o, "content-language", r.content_language);
 	add_header(o, "expires", r.expires);
-	return collect_tags(c, o) && s3_canned_acl(c, o);
+	return s3_tags(c, o) && s3_canned_acl(c, o);
 }

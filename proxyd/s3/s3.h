@@ -207,7 +207,9 @@ bool s3_conditions(struct s3_call *c, struct store_conditions *out);
 bool s3_conditions_hold(struct s3_call *c, const struct store_conditions *cond);
 /* What the client says about an object to come. False: answered. */
 bool s3_metadata(struct s3_call *c, struct store_object *o);
-/* The part of it that is never taken from the source of a copy. */
+/* The parts of it that a copy takes by themselves: tags, which it may have from its source
+ * instead, and the ACL, which it never has from there. */
+bool s3_tags(struct s3_call *c, struct store_object *o);
 bool s3_canned_acl(struct s3_call *c, struct store_object *o);
 /* The condition of a write, "*" or a tag. False: answered. */
 bool s3_if_match(struct s3_call *c, struct str *out);

@@ -167,4 +167,15 @@ static inline void sf_die(struct sf *f, const struct store_intent *i)
 	live_remove(f->s, i->id);
 }
 
+/* A test in a task, on a database of its own, which is in order afterwards. */
+#define TEST(name)                                                                                 \
+	START_TEST(test_##name)                                                                    \
+	{                                                                                          \
+		const char *db = pg_database(#name);                                               \
+		sf_sync(db);                                                                       \
+		pg_in_task(name, db);                                                              \
+		sf_check(db);                                                                      \
+	}                                                                                          \
+	END_TEST
+
 #endif

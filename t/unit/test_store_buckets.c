@@ -7,16 +7,6 @@
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
-#define TEST(name)                                                                                 \
-	START_TEST(test_##name)                                                                    \
-	{                                                                                          \
-		const char *db = pg_database(#name);                                               \
-		sf_sync(db);                                                                       \
-		pg_in_task(name, db);                                                              \
-		sf_check(db);                                                                      \
-	}                                                                                          \
-	END_TEST
-
 static enum err create(struct sf *f, const char *bucket, const char *owner)
 {
 	return store_bucket_create(f->s, str_of(bucket), str_of(owner), &f->e);

@@ -6,16 +6,6 @@
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
-#define TEST(name)                                                                                 \
-	START_TEST(test_##name)                                                                    \
-	{                                                                                          \
-		const char *db = pg_database(#name);                                               \
-		sf_sync(db);                                                                       \
-		pg_in_task(name, db);                                                              \
-		sf_check(db);                                                                      \
-	}                                                                                          \
-	END_TEST
-
 /* --- writing ----------------------------------------------------------------------- */
 
 static void write_and_find(const char *conninfo)

@@ -5,16 +5,6 @@
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
-#define TEST(name)                                                                                 \
-	START_TEST(test_##name)                                                                    \
-	{                                                                                          \
-		const char *db = pg_database(#name);                                               \
-		sf_sync(db);                                                                       \
-		pg_in_task(name, db);                                                              \
-		sf_check(db);                                                                      \
-	}                                                                                          \
-	END_TEST
-
 static size_t claim(struct sf *f, int n, int64_t grace, struct store_cleanup **rows)
 {
 	size_t count;

@@ -6,16 +6,6 @@
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
-#define TEST(name)                                                                                 \
-	START_TEST(test_##name)                                                                    \
-	{                                                                                          \
-		const char *db = pg_database(#name);                                               \
-		sf_sync(db);                                                                       \
-		pg_in_task(name, db);                                                              \
-		sf_check(db);                                                                      \
-	}                                                                                          \
-	END_TEST
-
 #define MD5_A "0cc175b9c0f1b6a831c399e269772661"
 #define MD5_B "92eb5ffee6ae2fec3ad71c777531578f"
 

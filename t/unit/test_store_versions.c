@@ -9,16 +9,6 @@
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
-#define TEST(name)                                                                                 \
-	START_TEST(test_##name)                                                                    \
-	{                                                                                          \
-		const char *db = pg_database(#name);                                               \
-		sf_sync(db);                                                                       \
-		pg_in_task(name, db);                                                              \
-		sf_check(db);                                                                      \
-	}                                                                                          \
-	END_TEST
-
 static void set_versioning(struct sf *f, enum store_versioning v)
 {
 	enum store_versioning now;

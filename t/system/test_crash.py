@@ -192,10 +192,12 @@ def sockets_of(pid):
 
 def server_end(wire):
     """Inode number of the other end of a connection to this machine."""
-    port = wire.s.getsockname()[1]
+    ends = [wire.s.getpeername()[1], wire.s.getsockname()[1]]
     with open("/proc/net/tcp") as f:
-        found, = [line.split()[9] for line in f.readlines()[1:]
-                  if int(line.split()[2].split(":")[1], 16) == port and line.split()[9] != "0"]
+        found, = [inode for _, here, there, *_, inode in
+                  (line.split()[:10] for line in f.readlines()[1:])
+                  if [int(end.split(":")[1], 16) for end in (here, there)] == ends
+                  and inode != "0"]
     return found
 
 

@@ -54,8 +54,6 @@
 	X(ENTITY_TOO_LARGE, "EntityTooLarge", 413, "Object size exceeds the maximum allowed size") \
 	X(TOO_MANY_BUCKETS, "TooManyBuckets", 400,                                                 \
 	  "You have attempted to create more buckets than allowed.")                               \
-	X(INVALID_LOCATION, "InvalidLocationConstraint", 400,                                      \
-	  "The specified location constraint is not valid.")                                       \
 	X(ILLEGAL_LOCATION, "IllegalLocationConstraintException", 400,                             \
 	  "The location constraint is incompatible with the region of this endpoint.")             \
 	X(ILLEGAL_VERSIONING, "IllegalVersioningConfigurationException", 400,                      \
@@ -107,19 +105,9 @@
 	  "Object Lock configuration does not exist for this bucket")                              \
 	X(METHOD_NOT_ALLOWED, "MethodNotAllowed", 405, "Method not supported")                     \
 	X(BUCKET_NOT_EMPTY, "BucketNotEmpty", 409,                                                 \
-	  "The bucket that you tried to delete is not "                                            \
-	  "empty.")                                                                                \
+	  "The bucket that you tried to delete is not empty.")                                     \
 	X(BUCKET_ALREADY_EXISTS, "BucketAlreadyExists", 409,                                       \
 	  "The requested bucket name is not available.")                                           \
-	X(BUCKET_ALREADY_OWNED, "BucketAlreadyOwnedByYou", 409,                                    \
-	  "The bucket that you tried to create already exists, and you own it.")                   \
-	X(INVALID_BUCKET_STATE, "InvalidBucketState", 409,                                         \
-	  "The request is not valid for the current state of the bucket.")                         \
-	X(OPERATION_ABORTED, "OperationAborted", 409,                                              \
-	  "A conflicting conditional operation is currently in progress against this resource. "   \
-	  "Try again.")                                                                            \
-	X(CONDITIONAL_CONFLICT, "ConditionalRequestConflict", 409,                                 \
-	  "A conflicting operation occurred during the request. Try again.")                       \
 	X(PRECONDITION_FAILED, "PreconditionFailed", 412,                                          \
 	  "At least one of the pre-conditions you specified did not hold")                         \
 	X(INVALID_RANGE, "InvalidRange", 416, "The requested range is not satisfiable")            \

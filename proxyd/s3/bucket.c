@@ -247,7 +247,7 @@ void s3_delete_bucket(struct s3_call *c)
 {
 	struct error e;
 	if (config_bucket(c->server->config, c->bucket)) {
-		s3_fail(c, S3_METHOD_NOT_ALLOWED, "buckets of the configuration are removed there");
+		s3_fail_method(c, NULL, "buckets of the configuration are removed there");
 		return;
 	}
 	switch (store_bucket_delete(c->server->store, c->bucket,

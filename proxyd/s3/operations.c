@@ -239,6 +239,33 @@ const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_oper
 	return NULL;
 }
 
+/* Whether there is an operation on a subresource; NULL: on the bucket or object itself. */
+static bool has_method(const struct s3_call *c, const char *subresource, const char *method)
+{
+	unsigned level = level_of(c);
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		const struct s3_operation *op = &operations[i];
+		bool here = op->level == level || (op->level == S3_FORM && level == S3_BUCKET);
+		bool about = subresource ? op->parameter && strcmp(op->parameter, subresource) == 0
+		                         : !op->parameter;
+		if (here && about && strcmp(op->method, method) == 0)
+			return true;
+	}
+	return false;
+}
+
+void s3_fail_method(struct s3_call *c, const char *subresource, const char *message)
+{
+	static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE"};
+	BUF_AUTO allow = {0};
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (!str_eq(c->http->head.method, str_of(methods[i])) &&
+		    has_method(c, subresource, methods[i]))
+			buf_printf(&allow, "%s%s", allow.n ? ", " : "", methods[i]);
+	http_reply_field(c->http, "Allow", buf_str(&allow));
+	s3_fail(c, S3_METHOD_NOT_ALLOWED, message);
+}
+
 bool s3_is_other_method(const struct s3_call *c, const char *subresource)
 {
 	bool changes = false;

@@ -159,7 +159,7 @@ bool s3_begin_form(struct s3_call *c)
 	c->event = "s3.InvalidForm";
 	form_is_multipart(http_head_value(&c->http->head, STR("content-type")), &boundary);
 	if (c->key.n || !c->bucket.n)
-		s3_fail(c, S3_METHOD_NOT_ALLOWED, NULL);
+		s3_fail_method(c, NULL, NULL);
 	else if (c->http->head.framing == HTTP_BODY_NONE)
 		s3_fail(c, S3_MISSING_CONTENT_LENGTH, NULL);
 	else if (!boundary.n)

@@ -73,13 +73,10 @@ static bool locate(struct s3_call *c)
 	}
 }
 
-static void fail_method(struct s3_call *c)
+static void fail_method(struct s3_call *c, const char *subresource)
 {
 	c->event = "s3.MethodNotAllowed";
-	http_reply_field(c->http, "Allow",
-	                 c->key.n ? STR("GET, HEAD, PUT, POST, DELETE")
-	                          : STR("GET, HEAD, PUT, POST"));
-	s3_fail(c, S3_METHOD_NOT_ALLOWED, c->key.n ? NULL : "Method not supported for bucket");
+	s3_fail_method(c, subresource, c->key.n ? NULL : "Method not supported for bucket");
 }
 
 static void perform(struct s3_call *c)
@@ -88,12 +85,12 @@ static void perform(struct s3_call *c)
 	const char *foreign = s3_foreign_subresource(c, op);
 	c->event = "s3.NotImplemented";
 	if (foreign && s3_is_other_method(c, foreign)) {
-		fail_method(c);
+		fail_method(c, foreign);
 	} else if (foreign) {
 		s3_failf(c, S3_NOT_IMPLEMENTED, "%s subresource \"%s\" is not supported",
 		         c->key.n ? "object" : "bucket", foreign);
 	} else if (!op) {
-		fail_method(c);
+		fail_method(c, NULL);
 	} else {
 		c->operation = op;
 		if (s3_refuse_fields(c))

@@ -132,6 +132,9 @@ const char *s3_foreign_subresource(const struct s3_call *c, const struct s3_oper
 /* Whether operations have that subresource, but none with the method of the request, and
  * none is missing: where there is only GET the others are not built. */
 bool s3_is_other_method(const struct s3_call *c, const char *subresource);
+/* Answers 405 and names the methods that there are for the subresource, NULL: for the
+ * bucket or object itself; that of the request is none of them. message as s3_fail(). */
+void s3_fail_method(struct s3_call *c, const char *subresource, const char *message);
 
 /* Serves one request (proxyd/http/route.c). */
 void s3_handle(struct http_call *h);

@@ -123,7 +123,7 @@ bool s3_may_read_bucket(struct s3_call *c, struct str bucket)
 	if (!configured && r == ERR_OK && owns(c->credential, &b))
 		return true;
 	if (r == ERR_OK)
-		s3_fail(c, S3_ACCESS_DENIED, NULL);
+		s3_fail(c, S3_ACCESS_DENIED, "Cross-bucket copy is not allowed");
 	else
 		s3_fail_err(c, &e, NULL);
 	return false;

@@ -5,6 +5,7 @@
  * So it is read up to the file first; then its fields take the place of the head's, and
  * the file is stored as the body of a PutObject is.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -104,7 +105,11 @@ static struct s3_form *new_form(struct s3_call *c, struct str boundary)
 static bool fail_read(struct s3_call *c, const struct error *e)
 {
 	http_close_after(c->http);
-	s3_fail(c, e->code == ERR_TIMEOUT ? S3_REQUEST_TIMEOUT : S3_MALFORMED_POST, e->text);
+	snprintf(c->error, sizeof(c->error), "reading a form: %s", e->text);
+	if (e->code == ERR_TIMEOUT)
+		s3_fail(c, S3_REQUEST_TIMEOUT, NULL);
+	else
+		s3_fail(c, S3_MALFORMED_POST, e->text);
 	return false;
 }
 

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "observe/metrics.h"
 #include "base/clock.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
@@ -54,21 +53,14 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 /* Whether the database or the last backend is gone: what cannot be done now. */
 static const char *outage_message(const struct s3_call *c)
 {
-	switch (c->operation ? c->operation->metric : -1) {
-	case METRIC_OPERATION_PUT:
-	case METRIC_OPERATION_COPY:
-	case METRIC_OPERATION_DELETE:
-	case METRIC_OPERATION_DELETE_MANY:
-	case METRIC_OPERATION_CREATE_UPLOAD:
-	case METRIC_OPERATION_PART:
-	case METRIC_OPERATION_COMPLETE:
-	case METRIC_OPERATION_ABORT:
-		return "database unavailable, writes are temporarily rejected";
-	case METRIC_OPERATION_LIST:
-		return "listing unavailable during database outage";
-	default:
+	struct str method = c->http->head.method;
+	if (!c->operation)
 		return NULL;
-	}
+	if (str_starts(str_of(c->operation->name), STR("List")))
+		return "listing unavailable during database outage";
+	if (str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")))
+		return NULL;
+	return "database unavailable, writes are temporarily rejected";
 }
 
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)

@@ -111,8 +111,13 @@ struct str s3_parameter(const struct s3_call *c, const char *name)
 bool s3_part_number(struct s3_call *c, int *out)
 {
 	uint64_t n;
-	if (!str_to_u64(s3_parameter(c, "partNumber"), &n) || n < 1 || n > S3_PARTS_MAX) {
-		s3_fail(c, S3_INVALID_ARGUMENT, S3_PART_NUMBER_TEXT);
+	if (!str_to_u64(s3_parameter(c, "partNumber"), &n)) {
+		s3_fail(c, S3_INVALID_ARGUMENT, "Invalid part number");
+		return false;
+	}
+	if (n < 1 || n > S3_PARTS_MAX) {
+		s3_failf(c, S3_INVALID_ARGUMENT, "Part number must be between 1 and %d",
+		         S3_PARTS_MAX);
 		return false;
 	}
 	*out = (int)n;

@@ -38,9 +38,8 @@ struct store_bucket;
 #define S3_PARTS_MAX 10000
 /* Bounds of S3, whatever the configuration says: of each part but the last one, and of
  * an object made of parts. */
-#define S3_PART_MIN         (UINT64_C(5) << 20)
-#define S3_OBJECT_MAX       (UINT64_C(5) << 40)
-#define S3_PART_NUMBER_TEXT "Part number must be an integer between 1 and 10000, inclusive"
+#define S3_PART_MIN   (UINT64_C(5) << 20)
+#define S3_OBJECT_MAX (UINT64_C(5) << 40)
 
 /* How far a request may go in its bucket; each includes those before it. */
 enum s3_access {

@@ -2,6 +2,7 @@
 programs on fresh backends, or for `launch` to choose them itself. After each
 test the catalogue is compared with the backends, and the programs must end
 cleanly, without a word from the sanitizers."""
+import functools
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ from harness.endpoint import Endpoint  # noqa: E402
 from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.service import TOKEN, Service  # noqa: E402
-from harness.storage import Directory, S3Server  # noqa: E402
+from harness.storage import S3Server, disks  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +59,14 @@ def swift(s3_state):
     yield from _server("swift-s3", s3_state)
 
 
+def new_folder():
+    return tempfile.mkdtemp(prefix="s3o-test-", dir=os.environ.get("S3O_TEST_DIR", "/tmp"))
+
+
 @pytest.fixture
 def workdir():
     """A folder on disk, removed at the end of the test."""
-    path = tempfile.mkdtemp(prefix="s3o-test-", dir=os.environ.get("S3O_TEST_DIR", "/tmp"))
+    path = new_folder()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -69,9 +74,16 @@ def workdir():
 @pytest.fixture
 def directories(workdir):
     """directories(3, quota="1GB") makes backends disk1 to disk3."""
-    def make(n=3, quota="10GB"):
-        return [Directory(f"{workdir}/disk{i}", f"disk{i}", quota) for i in range(1, n + 1)]
-    return make
+    return functools.partial(disks, workdir)
+
+
+def inspect(o):
+    """After a test that has passed."""
+    if o.checked:
+        if not o.workerd:
+            o.start_workerd()
+        o.tidy_up()
+        o.check()
 
 
 @pytest.fixture
@@ -79,6 +91,7 @@ def launch(postgres, workdir, directories, request):
     """launch(backends, extra) starts an Orchestrator; all are stopped and
     checked at the end of the test."""
     started = []
+    cluster = postgres
 
     def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True, **options):
         o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
@@ -90,24 +103,77 @@ def launch(postgres, workdir, directories, request):
     yield start
     failed = getattr(request.node, "call_failed", False)
     for o in started:
-        if failed:
-            print(o.logs())
-            o.kill_everything()
-            continue
         try:
-            if o.checked:
-                if not o.workerd:
-                    o.start_workerd()
-                o.wait_clean()
-                o.check()
+            if failed:
+                print(o.logs())
+            else:
+                inspect(o)
+                o.stop()
+        finally:
+            o.kill_everything()
+    for database in {o.database for o in started if o.postgres is cluster}:
+        cluster.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def _running(postgres):
+    """Systems that no test uses now: {name: Orchestrator}."""
+    systems = {}
+    yield systems
+    for o in systems.values():
+        try:
             o.stop()
         finally:
             o.kill_everything()
+            shutil.rmtree(os.path.dirname(o.dir), ignore_errors=True)
 
 
 @pytest.fixture
-def orchestrator(launch):
-    return launch()
+def reuse(postgres, _running, request):
+    """reuse(name, backends, extra) is a system that earlier tests have used under that
+    name, emptied; or a new one, because there is none or a test has left more behind
+    than objects and uploads. For tests that do nothing to the programs: starting these
+    costs more than most tests. backends is called with a folder."""
+    taken = {}
+
+    def take(name, backends=None, extra=None):
+        if name in _running:
+            o = _running.pop(name)
+            o.forget_logs()
+        else:
+            folder = new_folder()
+            o = Orchestrator(f"{folder}/o", postgres, (backends or disks)(folder), extra)
+            o.checked = True
+            o.start()
+        taken[name] = o, o.identity()
+        return o
+
+    yield take
+    failed = getattr(request.node, "call_failed", False)
+    for name, (o, identity) in taken.items():
+        kept = False
+        try:
+            if failed:
+                print(o.logs())
+            else:
+                inspect(o)
+                o.check_logs()
+                kept = o.identity() == identity and o.empty()
+                if kept:
+                    _running[name] = o
+                else:
+                    o.stop()
+        finally:
+            if not kept:
+                o.kill_everything()
+                postgres.drop_database(o.database)
+                shutil.rmtree(os.path.dirname(o.dir), ignore_errors=True)
+
+
+@pytest.fixture
+def orchestrator(reuse):
+    """On three directories."""
+    return reuse("three directories")
 
 
 @pytest.fixture
@@ -121,10 +187,12 @@ def endpoint(request):
     if straight:
         return Endpoint.of_server(straight, os.environ["S3O_TEST_ACCESS_KEY"],
                                   os.environ["S3O_TEST_SECRET_KEY"])
-    launch, directories, radosgw = map(request.getfixturevalue,
-                                       ("launch", "directories", "radosgw"))
+    reuse, radosgw = map(request.getfixturevalue, ("reuse", "radosgw"))
     (key, secret), other = BUCKETS["photos"], BUCKETS["documents"]
-    return Endpoint.of_orchestrator(launch([*directories(2), radosgw.backend("ceph")], {
+
+    def backends(folder):
+        return [*disks(folder, 2), radosgw.backend("ceph")]
+    return Endpoint.of_orchestrator(reuse("for clients", backends, {
         "routing_strategy": "spread",
         "buckets": [{"name": "photos", "credentials": [
             {"access_key_id": key, "secret_access_key": secret, "create_buckets": True}]},
@@ -154,17 +222,17 @@ def tree(workdir):
 
 
 @pytest.fixture
-def service(launch):
+def service(reuse):
     """Both kinds of credentials; its children must survive the test."""
     keys = {name: {"access_key_id": pair[0], "secret_access_key": pair[1]}
             for name, pair in BUCKETS.items()}
-    o = launch(extra={
+    o = reuse("for signed requests", extra={
         "server": {"max_object_size": "64MiB"},
         "buckets": [{"name": "photos", "credentials": [keys["photos"], {"token": TOKEN}]},
                     {"name": "documents", "credentials": [keys["documents"]]}]})
-    before = sorted(o.children())
+    before = o.children()
     yield Service(o)
-    assert sorted(o.children()) == before
+    assert o.children() == before
 
 
 @pytest.hookimpl(hookwrapper=True)

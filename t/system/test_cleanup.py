@@ -9,6 +9,12 @@ from harness.wait import until
 from test_workerd import Endpoint, events, queue, rows, wake
 
 
+@pytest.fixture
+def orchestrator(launch):
+    """One of the test's own: it is the programs that are tested here."""
+    return launch()
+
+
 class Answering(MemoryS3):
     """It has one answer to every deletion. (Servers at hand answer a DELETE of
     what is absent with 204.)"""

@@ -20,6 +20,12 @@ from harness.wait import until
 ENV = {**os.environ, **SANITIZERS}
 
 
+@pytest.fixture
+def orchestrator(launch):
+    """One of the test's own: it is the programs that are tested here."""
+    return launch()
+
+
 def run(*args, **options):
     return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV,
                           timeout=60, **options)

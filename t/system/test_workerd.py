@@ -15,6 +15,12 @@ from harness.orchestrator import BUILD, Orchestrator
 from harness.wait import free_ports, until
 
 
+@pytest.fixture
+def orchestrator(launch):
+    """One of the test's own: it is the programs that are tested here."""
+    return launch()
+
+
 class Endpoint:
     """An S3 backend that is not one: nobody listens, or whoever listens never answers."""
 

@@ -8,6 +8,7 @@ import subprocess
 import requests
 
 from .clients import client
+from .processes import children_of
 from .storage import ROOT
 from .wait import free_ports, until
 
@@ -139,8 +140,34 @@ class Orchestrator:
 
     def children(self):
         """Process ids of the serving children."""
-        out = subprocess.run(["pgrep", "-P", str(self.proxyd.pid)], stdout=subprocess.PIPE, text=True)
-        return [int(pid) for pid in out.stdout.split()]
+        return children_of(self.proxyd.pid)
+
+    # --- used by several tests ---
+
+    def identity(self):
+        """What stays as it is unless a test changes the programs."""
+        if not (self.proxyd and self.workerd):
+            return None
+        with open(self.config_file) as f:
+            return self.proxyd.pid, self.workerd.pid, self.children(), f.read()
+
+    def empty(self):
+        """Removes objects and uploads as clients do. False when there is more than
+        those, or too many of them."""
+        if self.sql("SELECT FROM buckets WHERE owner IS NOT NULL OR versioning IS NOT NULL"
+                    " UNION ALL SELECT FROM bucket_settings UNION ALL SELECT FROM cleanup_dlq"):
+            return False
+        objects = self.sql("SELECT bucket, object_name FROM object_versions")
+        uploads = self.sql("SELECT bucket, object_name, upload_id FROM multipart_uploads")
+        if len(objects) + len(uploads) > 200:
+            return False
+        clients = {bucket: self.s3(bucket) for bucket in BUCKETS}
+        for bucket, key in objects:
+            clients[bucket].delete_object(Bucket=bucket, Key=key)
+        for bucket, key, upload in uploads:
+            clients[bucket].abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        self.tidy_up()
+        return True
 
     # --- logs ---
 
@@ -150,6 +177,10 @@ class Orchestrator:
                 return f.read()
         except FileNotFoundError:
             return ""
+
+    def forget_logs(self):
+        for program in ("proxyd", "workerd"):
+            os.truncate(f"{self.dir}/{program}.log", 0)  # they append
 
     def log_lines(self, program):
         """Parsed log lines, oldest first."""
@@ -208,13 +239,7 @@ class Orchestrator:
     # --- the catalogue ---
 
     def sql(self, query, *args):
-        connection = self.postgres.connect(self.database)
-        try:
-            cursor = connection.cursor()
-            cursor.execute(query, args or None)
-            return cursor.fetchall() if cursor.description else None
-        finally:
-            connection.close()
+        return self.postgres.execute(self.database, query, args)
 
     def is_clean(self):
         """No clean-up is waiting, no write is unfinished."""
@@ -229,10 +254,13 @@ class Orchestrator:
         def step():
             self.sql("UPDATE cleanup_queue SET next_retry = now()")
             self.sql("UPDATE pending_objects SET renewed_at = now() - interval '1 day'")
-            self.adminctl("run", "pending_reaper")
-            self.adminctl("run", "cleanup_queue")
-            return self.is_clean()
-        until(step, seconds, "the clean-up queue is empty", every=0.5)
+            self.sql("NOTIFY s3o_jobs")
+            try:
+                return until(self.is_clean, 1)
+            except TimeoutError:
+                return False
+        if not self.is_clean():
+            until(step, seconds, "the clean-up queue is empty")
 
     def check(self):
         """The promises: the catalogue agrees with itself and with the backends."""

@@ -10,6 +10,7 @@ import tempfile
 
 import psycopg2
 
+from .processes import children_of
 from .wait import free_ports, until
 
 
@@ -20,11 +21,20 @@ def _bindir():
     return os.path.dirname(max(found, key=lambda p: int(p.split("/")[4])))
 
 
+def _folder():
+    """In memory where there is room: new databases are many small files."""
+    memory = "/dev/shm"
+    if os.path.isdir(memory) and shutil.disk_usage(memory).free > 2 << 30:
+        return memory
+    return "/tmp"
+
+
 class Postgres:
     """Without fsync: killing processes loses nothing, only a crash of the machine would."""
 
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir=_folder())
+        self.idle = {}  # connections of execute(), by database
         self.bin = _bindir()
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self.process = None
@@ -40,7 +50,7 @@ listen_addresses = ''
 unix_socket_directories = '{self.dir}'
 max_connections = 200
 fsync = off
-shared_buffers = 128MB
+shared_buffers = 32MB
 log_min_messages = warning
 """)
         self.start()
@@ -77,13 +87,33 @@ log_min_messages = warning
         connection.autocommit = True
         return connection
 
+    def execute(self, database, query, args=()):
+        """The rows of a statement, or None. Connections are kept, because a new one
+        costs more than most statements; several threads may call."""
+        idle = self.idle.setdefault(database, [])
+        while True:
+            connection, kept = (idle.pop(), True) if idle else (self.connect(database), False)
+            try:
+                cursor = connection.cursor()
+                cursor.execute(query, args or None)
+                rows = cursor.fetchall() if cursor.description else None
+            except psycopg2.OperationalError:
+                if kept and connection.closed:  # the server was restarted meanwhile
+                    continue
+                raise
+            idle.append(connection)
+            return rows
+
     def new_database(self):
         self.databases += 1
         name = f"t{self.databases}"
-        connection = self.connect("postgres")
-        connection.cursor().execute(f"CREATE DATABASE {name}")
-        connection.close()
+        self.execute("postgres", f"CREATE DATABASE {name}")
         return name
+
+    def drop_database(self, name):
+        for connection in self.idle.pop(name, []):
+            connection.close()
+        self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
     def stop(self):
         """Shuts down at once, cutting connections, cleanly."""
@@ -113,8 +143,7 @@ log_min_messages = warning
 
     def freeze(self, how=signal.SIGSTOP):
         """Takes connections and statements, answers nothing, until thaw()."""
-        servers = subprocess.run(["pgrep", "-P", str(self.process.pid)], stdout=subprocess.PIPE, text=True)
-        for pid in [self.process.pid, *map(int, servers.stdout.split())]:
+        for pid in [self.process.pid, *children_of(self.process.pid)]:
             os.kill(pid, how)
 
     def thaw(self):

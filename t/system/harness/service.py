@@ -10,6 +10,7 @@ class Service:
         self.o = orchestrator
         self.host = f"127.0.0.1:{orchestrator.port}"
         self.sign = Signer(self.host)
+        self.metrics_before = orchestrator.metrics()
 
     def wire(self):
         return Wire(self.o.port)
@@ -34,7 +35,13 @@ class Service:
         return self.o.sql("SELECT count(*) FROM object_versions")[0][0]
 
     def streaming(self, what, label):
-        """{label's value: count} of s3o_auth_streaming_{what}_total, where not 0."""
+        """{label's value: count} of s3o_auth_streaming_{what}_total since this was made,
+        where not 0."""
         name = f's3o_auth_streaming_{what}_total{{{label}="'
-        return {k[len(name):-2]: n for k, n in self.o.metrics().items()
-                if n and k.startswith(name)}
+        return {k[len(name):-2]: n for k, n in self.counted().items() if k.startswith(name)}
+
+    def counted(self):
+        """The metrics that have changed since this was made: {name: difference}."""
+        now = self.o.metrics()
+        changes = {k: n - self.metrics_before.get(k, 0) for k, n in now.items()}
+        return {k: n for k, n in changes.items() if n}

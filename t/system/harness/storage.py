@@ -60,6 +60,11 @@ class Directory:
             os.unlink(f)
 
 
+def disks(folder, n=3, quota="10GB"):
+    """disk1 to diskN as backends."""
+    return [Directory(f"{folder}/disk{i}", f"disk{i}", quota) for i in range(1, n + 1)]
+
+
 class S3Server:
     """One server of t/backends/{radosgw,swift-s3}, shared by a session's tests;
     each test uses a bucket of its own."""

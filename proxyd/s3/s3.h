@@ -167,6 +167,8 @@ bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
 /* Whether an object that was found (NULL: there is none) may be told about to whoever
  * asks. False: answered. */
 bool s3_may_read(struct s3_call *c, const struct store_object *o);
+/* setting.c: whether it is a value of ObjectOwnership. */
+bool s3_is_ownership(struct str value);
 /* Whether something in the bucket may get the ACL public-read. False: answered. */
 bool s3_may_publish(struct s3_call *c);
 /* What is public in a bucket by its settings, to be asked for by s3_public_settings. */

@@ -19,7 +19,8 @@ static const struct refused {
 	unsigned does;
 	const char *values[VALUES_MAX];
 } refused[] = {
-	{"if-match", S3_DOES_PREPARE, {0}},
+	{"content-range", S3_DOES_WRITE, {0}},
+	{"if-match", S3_DOES_PREPARE | S3_DOES_MANY, {0}},
 	{"if-modified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
 	{"if-none-match", S3_DOES_DELETE | S3_DOES_PREPARE, {0}},
 	{"if-none-match", S3_DOES_WRITE, {"*"}},
@@ -27,8 +28,10 @@ static const struct refused {
 	{"x-amz-acl",
          S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
          {"private", "public-read", "bucket-owner-read", "bucket-owner-full-control"}},
+	{"x-amz-bucket-namespace", S3_DOES_MAKE_BUCKET, {"global"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
 	{"x-amz-copy-source", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
+	{"x-amz-copy-source-range", S3_DOES_COPY_ALL, {0}},
 	{"x-amz-copy-source-server-side-encryption-", S3_DOES_WRITE, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET | S3_DOES_ACL, {0}},
 	{"x-amz-if-match-initiated-time", S3_DOES_DELETE, {0}},

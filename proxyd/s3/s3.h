@@ -107,6 +107,8 @@ enum {
 	S3_DOES_OTHER = 16,
 	S3_DOES_PREPARE = 32, /* nothing yet that conditions could be about; with another one */
 	S3_DOES_ACL = 64,
+	S3_DOES_COPY_ALL = 128, /* of the source; with another one */
+	S3_DOES_MANY = 256,     /* objects, which no field speaks of; with another one */
 };
 
 struct s3_operation {

@@ -292,13 +292,10 @@ def test_a_multipart_source_over_several_backends(launch, directories, radosgw, 
     result = copy(o, ChecksumAlgorithm="CRC32")["CopyObjectResult"]
     whole = CHECKSUMS["crc32"](b"".join(parts.values()))
     assert result["ChecksumCRC32"] == base64.b64encode(whole).decode()
-    for name in ("SHA256", "SHA1"):
-        whole = CHECKSUMS[name.lower()](b"".join(parts.values()))
-        result = copy(o, ChecksumAlgorithm=name)["CopyObjectResult"]
-        assert result[f"Checksum{name}"] == base64.b64encode(whole).decode()
-        assert result["ETag"] == etag
-        got = o.s3().get_object(Bucket="photos", Key="to", PartNumber=7)
-        assert got["Body"].read() == parts[7] and got["PartsCount"] == 4
+    result = copy(o, ChecksumAlgorithm="SHA1")["CopyObjectResult"]
+    whole = CHECKSUMS["sha1"](b"".join(parts.values()))
+    assert result["ChecksumSHA1"] == base64.b64encode(whole).decode() and result["ETag"] == etag
+    assert read(o, "to", PartNumber=7) == parts[7]
     o.s3().delete_object(**SOURCE)
     o.wait_clean()
     assert read(o, "to") == b"".join(parts.values())
@@ -320,7 +317,7 @@ class Breaking(MemoryS3):
 def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
     """Bytes of an attempt that failed do not count, of the first segment or a later one."""
     backend = Breaking("breaking")
-    o = launch([backend, *directories(1)])
+    o = launch([backend, *directories(1)], {"server": {"backend_timeout": "2s"}})
     u, parts = upload(o, "from", ChecksumAlgorithm="SHA256"), [os.urandom(5 * MIB), os.urandom(1000)]
     sums = []
     for number, body in enumerate(parts, 1):

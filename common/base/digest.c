@@ -101,6 +101,16 @@ struct digest *digest_new(enum digest_kind k)
 	return d;
 }
 
+struct digest *digest_copy(const struct digest *d)
+{
+	struct digest *copy = MEM_NEW(struct digest);
+
+	copy->ctx = new_ctx();
+	copy->kind = d->kind;
+	must(EVP_MD_CTX_copy_ex(copy->ctx, d->ctx), "EVP_MD_CTX_copy_ex");
+	return copy;
+}
+
 void digest_free(struct digest **d)
 {
 	if (!*d)

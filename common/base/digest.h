@@ -23,6 +23,7 @@ size_t digest_size(enum digest_kind k);
 
 struct digest; /* a running computation; usable again after digest_final */
 struct digest *digest_new(enum digest_kind k);
+struct digest *digest_copy(const struct digest *d); /* goes on where d is now */
 void digest_free(struct digest **d);
 void digest_update(struct digest *d, const void *p, size_t n);
 void digest_final(struct digest *d, uint8_t *out); /* digest_size bytes; starts afresh */

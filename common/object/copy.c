@@ -5,6 +5,10 @@
  *
  * An object has as many segments as its source, and all of them become visible in one
  * commit. Until then their intents stay open, and every way out ends all of them.
+ *
+ * The complication is a checksum of the whole that cannot be had from those of the parts:
+ * then all bytes move through here, in order, and an attempt that fails must not have
+ * advanced it.
  */
 #include <string.h>
 
@@ -22,6 +26,8 @@ struct run {
 	const struct store_segment *whole; /* which they are exactly, or NULL */
 	uint64_t first, size;
 	unsigned kinds; /* checksums to be computed on the way */
+	/* Checksums of all that comes before: these bytes are added. NULL: none are wanted. */
+	struct checksum_set **running;
 	/* out */
 	const char *backend; /* of the source */
 	bool source_failed;
@@ -72,6 +78,11 @@ static enum err open_run(struct engine *g, struct arena *a, struct run *run, str
 	return ERR_OK;
 }
 
+static bool is_computed(const struct run *run)
+{
+	return run->kinds || run->running;
+}
+
 /* What was computed of bytes that have been sent completely. */
 static void take_values(struct arena *a, struct segment_write *w, struct run *run, struct tally *t)
 {
@@ -86,25 +97,40 @@ static void take_values(struct arena *a, struct segment_write *w, struct run *ru
 	w->s.etag = str_of(hex);
 }
 
+static enum err send_computed(struct engine *g, struct arena *a, struct segment_write *w,
+                              struct backend *b, struct backend_put *put, struct body *bytes,
+                              struct error *e)
+{
+	struct run *run = w->arg;
+	struct checksum_set *next = run->running ? checksum_set_copy(*run->running) : NULL;
+	struct tally tally;
+	struct body *counted = tally_init(&tally, bytes, run->kinds, next);
+	enum err r = segment_send_body(g, a, w, b, put, counted, e);
+	if (r == ERR_OK) {
+		take_values(a, w, run, &tally);
+		if (run->running) {
+			checksum_set_free(run->running);
+			*run->running = next;
+			next = NULL;
+		}
+	}
+	tally_free(&tally);
+	checksum_set_free(&next);
+	return r;
+}
+
 static enum err send_bytes(struct engine *g, struct arena *a, struct segment_write *w,
                            struct backend *b, struct backend_put *put, struct error *e)
 {
 	struct run *run = w->arg;
 	struct body *bytes;
-	struct tally tally;
 	enum err r = open_run(g, a, run, &bytes, e);
 	if (r != ERR_OK) {
 		put->source_failed = run->source_failed = true;
 		return r;
 	}
-	if (!run->kinds) {
-		r = segment_send_body(g, a, w, b, put, bytes, e);
-	} else {
-		r = segment_send_body(g, a, w, b, put, tally_init(&tally, bytes, run->kinds), e);
-		if (r == ERR_OK)
-			take_values(a, w, run, &tally);
-		tally_free(&tally);
-	}
+	r = is_computed(run) ? send_computed(g, a, w, b, put, bytes, e)
+	                     : segment_send_body(g, a, w, b, put, bytes, e);
 	/* ERR_CONFLICT: the intent is gone, see guard.h */
 	run->source_failed = put->source_failed && r != ERR_CONFLICT;
 	body_close(&bytes);
@@ -125,7 +151,7 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
                           struct run *run, struct error *e)
 {
 	w->arg = run;
-	if (run->whole && !run->kinds) {
+	if (run->whole && !is_computed(run)) {
 		w->accepts = can_copy;
 		w->send = send_natively;
 		enum err r = segment_write(g, a, w, e);
@@ -195,8 +221,9 @@ struct copying {
 	struct store_part *known; /* of each segment */
 	struct store_new_segment *segments;
 	struct store_intent *intents;
-	size_t n;                    /* written */
-	uint8_t value[CHECKSUM_MAX]; /* of all of them, if one is wanted */
+	size_t n;                     /* written */
+	uint8_t value[CHECKSUM_MAX];  /* of all of them, if one is wanted */
+	struct checksum_set *running; /* that makes it, where the values of segments do not */
 };
 
 static enum err load_known(struct engine *g, struct arena *a, struct copying *p, struct error *e)
@@ -228,7 +255,7 @@ static void keep_segment(struct arena *a, struct copying *p, const struct segmen
 static void add_value(struct copying *p, const struct run *run)
 {
 	int kind = p->c->checksum;
-	if (kind < 0)
+	if (kind < 0 || p->running)
 		return;
 	if (p->n == 0)
 		memcpy(p->value, run->values[kind], CHECKSUM_MAX);
@@ -254,6 +281,8 @@ static enum err copy_segment(struct engine *g, struct arena *a, struct copying *
 		.s = {.size = s->size, .part = c->object.parts ? known->number : 0},
 	};
 	struct arena *scratch = arena_new();
+	if (p->running)
+		run.running = &p->running;
 	plan_checksums(&w, &run, known, c->checksum);
 	enum err r = write_run(g, scratch, &w, &run, e);
 	c->source_failed = run.source_failed;
@@ -284,6 +313,11 @@ static void take_from_source(struct engine_copy *c)
 static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p, struct error *e)
 {
 	struct engine_copy *c = p->c;
+	if (p->running) {
+		checksum_set_final(p->running);
+		memcpy(p->value, checksum_set_value(p->running, (enum checksum_kind)c->checksum),
+		       checksum_size((enum checksum_kind)c->checksum));
+	}
 	if (c->checksum >= 0) {
 		c->object.checksums = checksum_pair(a, c->checksum, p->value);
 		c->object.n_checksums = 1;
@@ -319,12 +353,15 @@ enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, s
 	c->source_failed = false;
 	if (n == 0)
 		return err_set(e, ERR_IO, "the catalogue has no segments of the source");
-	if (c->checksum >= 0 && n > 1 && !checksum_is_crc((enum checksum_kind)c->checksum))
-		return err_set(e, ERR_UNSUPPORTED, "%s of an object of several segments",
-		               checksum_name((enum checksum_kind)c->checksum));
 	take_from_source(c);
 	enum err r = load_known(g, a, &p, e);
-	return r == ERR_OK ? copy_all(g, a, &p, e) : r;
+	if (r != ERR_OK)
+		return r;
+	if (c->checksum >= 0 && n > 1 && !checksum_is_crc((enum checksum_kind)c->checksum))
+		p.running = checksum_set_new(CHECKSUM_BIT(c->checksum));
+	r = copy_all(g, a, &p, e);
+	checksum_set_free(&p.running);
+	return r;
 }
 
 /* --- parts --------------------------------------------------------------------------- */

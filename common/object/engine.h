@@ -81,8 +81,8 @@ struct engine_copy {
 
 /* Makes a copy of a version the current one of a key, segment by segment, as engine_put()
  * does it and with its errors. Backends copy by themselves what they have already; all
- * else goes through here. ERR_UNSUPPORTED: that checksum cannot be had from those of
- * several segments. */
+ * else goes through here, and so does everything when the checksum cannot be had from
+ * those of several segments. */
 enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, struct error *e);
 
 struct engine_part_copy {

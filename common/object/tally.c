@@ -14,6 +14,8 @@ static ssize_t tally_read(struct body *b, void *buf, size_t n, int64_t idle_us, 
 	ssize_t got = body_read(of(b)->inner, buf, n, idle_us, e);
 	if (got > 0)
 		checksum_set_update(of(b)->set, buf, (size_t)got);
+	if (got > 0 && of(b)->running)
+		checksum_set_update(of(b)->running, buf, (size_t)got);
 	return got;
 }
 
@@ -22,7 +24,8 @@ static void tally_close(struct body *b)
 	(void)b;
 }
 
-struct body *tally_init(struct tally *t, struct body *inner, unsigned kinds)
+struct body *tally_init(struct tally *t, struct body *inner, unsigned kinds,
+                        struct checksum_set *running)
 {
 	static const struct body_ops ops = {.read = tally_read, .close = tally_close};
 
@@ -30,6 +33,7 @@ struct body *tally_init(struct tally *t, struct body *inner, unsigned kinds)
 		.body = {.ops = &ops, .size = inner->size},
 		.inner = inner,
 		.set = checksum_set_new(kinds),
+		.running = running,
 	};
 	return &t->body;
 }

@@ -11,11 +11,13 @@
 struct tally {
 	struct body body;
 	struct body *inner;
-	struct checksum_set *set;
+	struct checksum_set *set, *running;
 };
 
-/* kinds: CHECKSUM_BITs. Valid as long as both arguments; closes nothing. */
-struct body *tally_init(struct tally *t, struct body *inner, unsigned kinds);
+/* kinds: CHECKSUM_BITs. running: a set of the caller's that is to go on with what is read,
+ * or NULL. Valid as long as the arguments; closes nothing. */
+struct body *tally_init(struct tally *t, struct body *inner, unsigned kinds,
+                        struct checksum_set *running);
 /* After all has been read: the values, as in s3proto/checksum.h. */
 const uint8_t *tally_value(const struct tally *t, enum checksum_kind k);
 void tally_final(struct tally *t);

@@ -179,6 +179,18 @@ struct checksum_set *checksum_set_new(unsigned wanted)
 	return s;
 }
 
+struct checksum_set *checksum_set_copy(const struct checksum_set *s)
+{
+	if (s == NULL)
+		return NULL;
+	struct checksum_set *copy = MEM_NEW(struct checksum_set);
+	*copy = *s;
+	for (int k = 0; k < CHECKSUM_KINDS; k++)
+		if (s->digest[k] != NULL)
+			copy->digest[k] = digest_copy(s->digest[k]);
+	return copy;
+}
+
 void checksum_set_free(struct checksum_set **s)
 {
 	if (*s == NULL)

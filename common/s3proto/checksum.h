@@ -67,6 +67,8 @@ void checksum_of_parts(enum checksum_kind k, const uint8_t (*values)[CHECKSUM_MA
 struct checksum_set;
 
 struct checksum_set *checksum_set_new(unsigned kinds); /* CHECKSUM_BITs; 0 is fine */
+/* Another set that goes on where this one is now; NULL gives NULL. */
+struct checksum_set *checksum_set_copy(const struct checksum_set *s);
 void checksum_set_free(struct checksum_set **s);
 unsigned checksum_set_kinds(const struct checksum_set *s);
 void checksum_set_update(struct checksum_set *s, const void *p, size_t n);

@@ -62,6 +62,8 @@
 	X(BAD_REQUEST, "BadRequest", 400, "Bad request")                                           \
 	X(ACL_NOT_SUPPORTED, "AccessControlListNotSupported", 400,                                 \
 	  "The bucket does not allow ACLs")                                                        \
+	X(ACL_WITH_OWNERSHIP, "InvalidBucketAclWithObjectOwnership", 400,                          \
+	  "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")        \
 	X(MALFORMED_ACL, "MalformedACLError", 400,                                                 \
 	  "The ACL that you provided is not well-formed or does not validate.")                    \
 	X(KEY_TOO_LONG, "KeyTooLongError", 400, "Your key is too long")                            \

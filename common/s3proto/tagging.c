@@ -126,21 +126,29 @@ static bool parse_tag(struct document *d, const struct xml_node *n, struct taggi
 	return tagging_read_tag(d, n, &tag) && add(d, out, tag);
 }
 
-static bool parse_set(struct document *d, enum tagging_owner owner, struct tagging *out)
+bool tagging_read_set(struct document *d, const struct xml_node *n, enum tagging_owner owner,
+                      struct tagging *out)
 {
-	static const char *const root_once[] = {"TagSet", NULL}, *const set_many[] = {"Tag", NULL};
-	const struct xml_node *set = xml_child(d->root, "TagSet");
-	if (!document_allow(d, d->root, root_once, NULL, NULL))
+	static const char *const many[] = {"Tag", NULL};
+	*out = (struct tagging){0};
+	if (!document_allow(d, n, NULL, many, NULL) ||
+	    !begin(d, owner, document_count(n, "Tag"), out))
 		return false;
-	if (set == NULL)
-		return document_refuse(d, S3_MALFORMED_XML, "<Tagging> without <TagSet>");
-	if (!document_allow(d, set, NULL, set_many, NULL) ||
-	    !begin(d, owner, document_count(set, "Tag"), out))
-		return false;
-	for (const struct xml_node *t = xml_child(set, "Tag"); t != NULL; t = xml_next(t))
+	for (const struct xml_node *t = xml_child(n, "Tag"); t != NULL; t = xml_next(t))
 		if (!parse_tag(d, t, out))
 			return false;
 	return true;
+}
+
+static bool parse_set(struct document *d, enum tagging_owner owner, struct tagging *out)
+{
+	static const char *const once[] = {"TagSet", NULL};
+	const struct xml_node *set = xml_child(d->root, "TagSet");
+	if (!document_allow(d, d->root, once, NULL, NULL))
+		return false;
+	if (set == NULL)
+		return document_refuse(d, S3_MALFORMED_XML, "<Tagging> without <TagSet>");
+	return tagging_read_set(d, set, owner, out);
 }
 
 enum s3_error tagging_parse_xml(struct str doc, enum tagging_owner owner, struct arena *a,

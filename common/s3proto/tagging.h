@@ -45,6 +45,9 @@ void tagging_write(struct buf *b, const struct tagging *t);
 
 /* One <Tag>, which other documents have too. */
 bool tagging_read_tag(struct document *d, const struct xml_node *n, struct str_pair *out);
+/* All that are below n, which may hold nothing else: a set as in the document above. */
+bool tagging_read_set(struct document *d, const struct xml_node *n, enum tagging_owner owner,
+                      struct tagging *out);
 void tagging_write_tag(struct buf *b, const struct str_pair *tag);
 
 #endif

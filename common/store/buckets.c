@@ -17,6 +17,8 @@ static enum err bucket_error(struct str status, struct error *e)
 		return ERR_OK;
 	if (str_eq(status, STR("taken")))
 		return err_set(e, ERR_CONFLICT, "the name of the bucket is taken");
+	if (str_eq(status, STR("differs")))
+		return err_set(e, ERR_PRECONDITION, "the bucket has other settings");
 	if (str_eq(status, STR("not_empty")))
 		return err_set(e, ERR_CONFLICT, "the bucket is not empty");
 	if (str_eq(status, STR("full")))
@@ -34,12 +36,18 @@ static enum err change(struct store *s, enum query q, const struct args *a, stru
 	return r;
 }
 
-enum err store_bucket_create(struct store *s, struct str bucket, struct str owner, struct error *e)
+enum err store_bucket_create(struct store *s, struct str bucket, struct str owner,
+                             const struct str_pair *settings, size_t n, struct error *e)
 {
+	BUF_AUTO json = {0};
 	struct args a = {0};
+	enum err r = json_of_pairs(settings, n, &json, e);
+	if (r != ERR_OK)
+		return r;
 	arg_str(&a, bucket);
 	arg_str(&a, owner);
 	arg_i64(&a, STORE_BUCKETS_MAX);
+	arg_str(&a, buf_str(&json));
 	return change(s, Q_CREATE_BUCKET, &a, e);
 }
 

@@ -12,6 +12,7 @@
 #include "proxyd/server.h"
 #include "s3proto/document.h"
 #include "s3proto/listing.h"
+#include "s3proto/tagging.h"
 #include "store/buckets.h"
 
 #define MAX_BUCKETS  10000 /* of a page, as in S3 */
@@ -168,20 +169,81 @@ static bool receive_configuration(struct s3_call *c, struct str *doc)
 	       s3_receive_document(c, DOCUMENT_MAX, doc);
 }
 
-/* False: answered. */
-static bool check_location(struct s3_call *c, struct str doc)
+/* What a bucket is to be like. */
+struct wishes {
+	struct str location;
+	struct str_pair settings[3]; /* tags, ownership, ACL, as they are kept (setting.c) */
+	size_t n;
+};
+
+static void add_wish(struct wishes *w, const char *name, struct str value)
 {
-	static const char *const names[] = {"LocationConstraint", NULL};
-	static const char *const unsupported[] = {"Location", "Bucket", "Tags", NULL};
+	w->settings[w->n++] = (struct str_pair){str_of(name), value};
+}
+
+static bool read_tags(struct s3_call *c, struct document *d, struct wishes *w)
+{
+	const struct xml_node *tags = xml_child(d->root, "Tags");
+	struct tagging t;
+	BUF_AUTO b = {0};
+	if (!tags)
+		return true;
+	if (!tagging_read_set(d, tags, TAGGING_BUCKET, &t))
+		return false;
+	if (t.n) {
+		tagging_write(&b, &t);
+		add_wish(w, "tagging", arena_dup(c->arena, buf_str(&b)));
+	}
+	return true;
+}
+
+/* False: answered. */
+static bool parse_configuration(struct s3_call *c, struct str doc, struct wishes *w)
+{
+	static const char *const names[] = {"LocationConstraint", "Tags", NULL};
+	static const char *const unsupported[] = {"Location", "Bucket", NULL};
 	struct document d;
 	if (!doc.n)
 		return true;
-	if (!document_read(&d, doc, "CreateBucketConfiguration", c->arena) ||
-	    !document_allow(&d, d.root, names, NULL, unsupported)) {
-		s3_fail(c, d.error, d.why);
+	if (document_read(&d, doc, "CreateBucketConfiguration", c->arena) &&
+	    document_allow(&d, d.root, names, NULL, unsupported) && read_tags(c, &d, w)) {
+		w->location = xml_child_text(d.root, "LocationConstraint");
+		return true;
+	}
+	s3_fail(c, d.error, d.why);
+	return false;
+}
+
+/* Who may publish without having ACLs enabled would publish nothing. False: answered. */
+static bool parse_fields(struct s3_call *c, struct wishes *w)
+{
+	struct str ownership = http_head_value(&c->http->head, STR("x-amz-object-ownership"));
+	struct str acl = http_head_value(&c->http->head, STR("x-amz-acl"));
+	bool is_public = str_eq_nocase(acl, STR("public-read"));
+	if (ownership.n && !s3_is_ownership(ownership)) {
+		s3_fail(c, S3_INVALID_ARGUMENT, "Invalid x-amz-object-ownership header");
 		return false;
 	}
-	struct str location = xml_child_text(d.root, "LocationConstraint");
+	if (is_public && (!ownership.n || str_eq(ownership, STR("BucketOwnerEnforced")))) {
+		s3_fail(c, S3_ACL_WITH_OWNERSHIP, NULL);
+		return false;
+	}
+	if (ownership.n)
+		add_wish(w, "ownershipControls", ownership);
+	if (acl.n)
+		add_wish(w, "acl", is_public ? STR("public-read") : STR("private"));
+	return true;
+}
+
+static bool parse_wishes(struct s3_call *c, struct str doc, struct wishes *w)
+{
+	*w = (struct wishes){0};
+	return parse_configuration(c, doc, w) && parse_fields(c, w);
+}
+
+/* False: answered. */
+static bool check_location(struct s3_call *c, struct str location)
+{
 	if (!location.n || str_eq(location, STR(S3_REGION)))
 		return true;
 	s3_failf(c, S3_ILLEGAL_LOCATION,
@@ -197,16 +259,20 @@ static void reply_created(struct s3_call *c)
 	http_reply(c->http, 200, STR_NULL);
 }
 
-static void create(struct s3_call *c)
+static void create(struct s3_call *c, struct str owner, const struct wishes *w)
 {
 	struct error e;
-	switch (store_bucket_create(c->server->store, c->bucket,
-	                            str_of(c->credential->access_key_id), &e)) {
+	switch (store_bucket_create(c->server->store, c->bucket, owner, w->settings, w->n, &e)) {
 	case ERR_OK:
 		reply_created(c);
 		break;
 	case ERR_CONFLICT:
 		s3_fail(c, S3_BUCKET_ALREADY_EXISTS, NULL);
+		break;
+	case ERR_PRECONDITION:
+		s3_fail(c, S3_BUCKET_ALREADY_OWNED,
+		        "The bucket exists, you own it, and it has other settings than those of "
+		        "the request");
 		break;
 	case ERR_BUSY:
 		s3_failf(c, S3_TOO_MANY_BUCKETS, "An access key may have %d buckets",
@@ -217,16 +283,30 @@ static void create(struct s3_call *c)
 	}
 }
 
-/* Clients make sure of their bucket before they write: for one's own this is no error. */
+/* A bucket of the configuration is there already. */
+static void make_sure(struct s3_call *c, struct str doc)
+{
+	struct wishes w;
+	if (!parse_wishes(c, doc, &w))
+		return;
+	if (w.n)
+		create(c, STR(""), &w);
+	else
+		reply_created(c);
+}
+
+/* Clients make sure of their bucket before they write: for one's own this is no error, if
+ * it is what they ask for. */
 void s3_create_bucket(struct s3_call *c)
 {
 	const struct config_bucket *configured = config_bucket(c->server->config, c->bucket);
 	const char *fault = name_fault(c->bucket);
+	struct wishes w;
 	struct str doc;
 	if (!receive_configuration(c, &doc))
 		return;
 	if (configured == c->allowed)
-		reply_created(c);
+		make_sure(c, doc);
 	else if (!c->credential->create_buckets)
 		s3_fail(c, S3_ACCESS_DENIED,
 		        "This credential may not create buckets: create_buckets is not set for it "
@@ -237,8 +317,8 @@ void s3_create_bucket(struct s3_call *c)
 		s3_fail(c, S3_INVALID_BUCKET_NAME, fault);
 	else if (config_is_reserved(c->server->config, c->bucket))
 		s3_fail(c, S3_INVALID_BUCKET_NAME, "This name is reserved");
-	else if (check_location(c, doc))
-		create(c);
+	else if (parse_wishes(c, doc, &w) && check_location(c, w.location))
+		create(c, str_of(c->credential->access_key_id), &w);
 }
 
 /* --- the others ------------------------------------------------------------------ */

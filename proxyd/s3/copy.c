@@ -157,8 +157,8 @@ static void describe(const struct directives *d, const struct store_object *from
 	to->acl = d->told.acl;
 }
 
-/* The checksum that has to be made: none if it is there. That of a multipart object may
- * be made of its parts' instead, but one that cannot be is as good. */
+/* The checksum that has to be made: none if it is there. One that is made of those of
+ * parts is not that of the object. */
 static int missing_checksum(const struct directives *d, const struct store_object *from)
 {
 	if (d->checksum < 0)
@@ -166,7 +166,7 @@ static int missing_checksum(const struct directives *d, const struct store_objec
 	enum checksum_kind k = (enum checksum_kind)d->checksum;
 	for (size_t i = 0; i < from->n_checksums; i++)
 		if (str_eq(from->checksums[i].name, str_of(checksum_name(k))) &&
-		    (str_chr(from->checksums[i].value, '-') < 0 || !checksum_is_crc(k)))
+		    str_chr(from->checksums[i].value, '-') < 0)
 			return -1;
 	return d->checksum;
 }
@@ -206,9 +206,6 @@ static bool try_copy(struct s3_call *c, const struct s3_lookup *l, const struct 
 		reply_copy(c, &copy);
 	} else if (copy.source_failed && r != ERR_CANCELED) {
 		return true;
-	} else if (r == ERR_UNSUPPORTED && copy.checksum >= 0) {
-		s3_failf(c, S3_NOT_IMPLEMENTED,
-		         "header x-amz-checksum-algorithm is not supported: %s", e->text);
 	} else {
 		s3_fail_err(c, e, "Failed to copy object");
 	}

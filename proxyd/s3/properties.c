@@ -126,9 +126,10 @@ static bool read_acl(struct s3_call *c, bool *public_read)
 		return false;
 	if (!canned.n)
 		error = acl_parse_xml(document, OWNER, c->arena, public_read, &why);
-	else if (!document.n)
+	else if (!document.n) {
 		error = acl_parse_canned(canned, public_read);
-	else
+		why = "x-amz-acl is supported only as private or public-read";
+	} else
 		error = S3_MALFORMED_ACL;
 	if (error != S3_OK)
 		s3_fail(c, error, why);

@@ -8,7 +8,7 @@
 #include "proxyd/server.h"
 #include "s3proto/precondition.h"
 
-#define VALUES_MAX       3
+#define VALUES_MAX       4
 #define UNLESS_IT_COPIES 0x8000 /* operations with a source do it */
 
 /* Fields that ask for something this version does not do, but for the values that ask
@@ -19,15 +19,19 @@ static const struct refused {
 	unsigned does;
 	const char *values[VALUES_MAX];
 } refused[] = {
-	{"if-match", S3_DOES_PREPARE, {0}},
+	{"content-range", S3_DOES_WRITE, {0}},
+	{"if-match", S3_DOES_PREPARE | S3_DOES_MANY, {0}},
 	{"if-modified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
 	{"if-none-match", S3_DOES_DELETE | S3_DOES_PREPARE, {0}},
 	{"if-none-match", S3_DOES_WRITE, {"*"}},
 	{"if-unmodified-since", S3_DOES_WRITE | S3_DOES_DELETE, {0}},
-	{"x-amz-acl", S3_DOES_MAKE_BUCKET, {"private", "bucket-owner-full-control"}},
-	{"x-amz-acl", S3_DOES_WRITE, {"private", "bucket-owner-full-control", "public-read"}},
+	{"x-amz-acl",
+         S3_DOES_WRITE | S3_DOES_MAKE_BUCKET,
+         {"private", "public-read", "bucket-owner-read", "bucket-owner-full-control"}},
+	{"x-amz-bucket-namespace", S3_DOES_MAKE_BUCKET, {"global"}},
 	{"x-amz-bucket-object-lock-enabled", S3_DOES_MAKE_BUCKET, {"false"}},
 	{"x-amz-copy-source", S3_DOES_WRITE | UNLESS_IT_COPIES, {0}},
+	{"x-amz-copy-source-range", S3_DOES_COPY_ALL, {0}},
 	{"x-amz-copy-source-server-side-encryption-", S3_DOES_WRITE, {0}},
 	{"x-amz-grant-", S3_DOES_WRITE | S3_DOES_MAKE_BUCKET | S3_DOES_ACL, {0}},
 	{"x-amz-if-match-initiated-time", S3_DOES_DELETE, {0}},
@@ -36,7 +40,6 @@ static const struct refused {
 	{"x-amz-object-lock-legal-hold", S3_DOES_WRITE, {"OFF"}},
 	{"x-amz-object-lock-mode", S3_DOES_WRITE, {0}},
 	{"x-amz-object-lock-retain-until-date", S3_DOES_WRITE, {0}},
-	{"x-amz-object-ownership", S3_DOES_MAKE_BUCKET, {"BucketOwnerEnforced"}},
 	{"x-amz-server-side-encryption", S3_DOES_WRITE, {"AES256"}},
 	{"x-amz-server-side-encryption-", S3_DOES_READ | S3_DOES_WRITE, {0}},
 	{"x-amz-website-redirect-location", S3_DOES_WRITE, {0}},

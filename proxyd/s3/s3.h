@@ -106,6 +106,8 @@ enum {
 	S3_DOES_OTHER = 16,
 	S3_DOES_PREPARE = 32, /* nothing yet that conditions could be about; with another one */
 	S3_DOES_ACL = 64,
+	S3_DOES_COPY_ALL = 128, /* of the source; with another one */
+	S3_DOES_MANY = 256,     /* objects, which no field speaks of; with another one */
 };
 
 struct s3_operation {
@@ -169,6 +171,8 @@ bool s3_may_read_bucket(struct s3_call *c, struct str bucket);
 /* Whether an object that was found (NULL: there is none) may be told about to whoever
  * asks. False: answered. */
 bool s3_may_read(struct s3_call *c, const struct store_object *o);
+/* setting.c: whether it is a value of ObjectOwnership. */
+bool s3_is_ownership(struct str value);
 /* Whether something in the bucket may get the ACL public-read. False: answered. */
 bool s3_may_publish(struct s3_call *c);
 /* What is public in a bucket by its settings, to be asked for by s3_public_settings. */

@@ -54,23 +54,25 @@ static void write_document(struct buf *out, struct str value)
 	buf_add_str(out, value);
 }
 
+bool s3_is_ownership(struct str value)
+{
+	return str_eq(value, STR("BucketOwnerEnforced")) ||
+	       str_eq(value, STR("BucketOwnerPreferred")) || str_eq(value, STR("ObjectWriter"));
+}
+
 static enum s3_error read_ownership(struct s3_call *c, struct str doc, struct buf *out,
                                     const char **why)
 {
 	static const char *const one[] = {"Rule", NULL};
 	static const char *const names[] = {"ObjectOwnership", NULL};
-	static const char *const values[] = {"BucketOwnerEnforced", "BucketOwnerPreferred",
-	                                     "ObjectWriter"};
 	struct document d;
 	if (document_read(&d, doc, "OwnershipControls", c->arena) &&
 	    document_allow(&d, d.root, one, NULL, NULL)) {
 		const struct xml_node *rule = xml_child(d.root, "Rule");
 		struct str value = xml_child_text(rule, "ObjectOwnership");
-		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-			if (rule && document_allow(&d, rule, names, NULL, NULL) &&
-			    str_eq(value, str_of(values[i])))
-				buf_add_str(out, value);
-		if (!out->n)
+		if (rule && document_allow(&d, rule, names, NULL, NULL) && s3_is_ownership(value))
+			buf_add_str(out, value);
+		else
 			document_refuse(&d, S3_MALFORMED_XML,
 			                "ObjectOwnership is not one of those there are");
 	}

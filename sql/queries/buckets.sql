@@ -4,7 +4,7 @@
 
 -- name: create_bucket
 -- columns: status
-SELECT s3o_create_bucket($1, $2, $3) AS status;
+SELECT s3o_create_bucket($1, $2, $3, $4) AS status;
 
 -- name: delete_bucket
 -- columns: status

@@ -93,10 +93,51 @@ def test_names_and_places_of_buckets(creator):
 
     assert place(b"EU").error == (400, "IllegalLocationConstraintException")
     assert service.do("PUT", "/placed", b"<x/>").error == (400, "MalformedXML")
-    assert service.do("PUT", "/placed", b"<CreateBucketConfiguration><Tags/>"
+    assert service.do("PUT", "/placed", b"<CreateBucketConfiguration><Bucket/>"
                       b"</CreateBucketConfiguration>").error == (501, "NotImplemented")
     assert "placed" not in names(s3)
     assert place(b"us-east-1").status == 200 and "placed" in names(s3)
+
+
+def test_a_bucket_is_created_as_it_is_to_be(creator):
+    """With the bucket its settings are there, or neither is."""
+    s3, service, b = creator.s3(), Service(creator), {"Bucket": "new-one"}
+
+    def create(bucket="new-one", acl=None, ownership=None, tags=()):
+        fields = {"x-amz-acl": acl, "x-amz-object-ownership": ownership}
+        document = "".join(f"<Tag><Key>{k}</Key><Value>{v}</Value></Tag>" for k, v in tags)
+        answer = service.do(
+            "PUT", f"/{bucket}", f"<CreateBucketConfiguration><Tags>{document}</Tags></CreateBucketConfiguration>".encode()
+            if tags else b"",
+            headers={n: v for n, v in fields.items() if v})
+        return answer.error if answer.body else answer.status
+
+    blue = [("team", "blue + green")]
+    assert create(acl="public-read", ownership="ObjectWriter", tags=blue) == 200
+    assert s3.get_bucket_tagging(**b)["TagSet"] == TAGS["TagSet"]
+    assert s3.get_bucket_ownership_controls(**b)["OwnershipControls"] == {
+        "Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    assert len(s3.get_bucket_acl(**b)["Grants"]) == 2
+    for wrong, error in (
+            ({"acl": "public-read"}, "InvalidBucketAclWithObjectOwnership"),
+            ({"acl": "public-read", "ownership": "BucketOwnerEnforced"},
+             "InvalidBucketAclWithObjectOwnership"),
+            ({"ownership": "Me"}, "InvalidArgument"), ({"tags": [("aws:x", "")]}, "InvalidTag"),
+            ({"tags": [("a", ""), ("a", "")]}, "InvalidTag"),
+            ({"tags": [(str(i), "") for i in range(51)]}, "BadRequest")):
+        assert create("another", **wrong) == (400, error), wrong
+    assert names(s3) == ["new-one", "photos"]
+    # Who makes sure of a bucket is told when it is another one, of the configuration too.
+    for same in ({}, {"ownership": "ObjectWriter"}, {"tags": blue}):
+        assert create(**same) == 200
+    for bucket, other in (("new-one", {"ownership": "BucketOwnerEnforced"}),
+                          ("new-one", {"acl": "private"}), ("new-one", {"tags": [("team", "red")]}),
+                          ("photos", {"ownership": "ObjectWriter"}), ("photos", {"tags": blue})):
+        assert create(bucket, **other) == (409, "BucketAlreadyOwnedByYou"), (bucket, other)
+    for same in ({"acl": "private"}, {"ownership": "BucketOwnerEnforced"}):
+        assert create("photos", **same) == 200
+    assert create("documents", acl="private") == (409, "BucketAlreadyExists")
+    assert len(s3.get_bucket_acl(**b)["Grants"]) == 2
 
 
 def test_listing_buckets_in_pages(creator):

@@ -296,10 +296,46 @@ def test_a_multipart_source_over_several_backends(launch, directories, radosgw, 
     result = copy(o, ChecksumAlgorithm="CRC32")["CopyObjectResult"]
     whole = CHECKSUMS["crc32"](b"".join(parts.values()))
     assert result["ChecksumCRC32"] == base64.b64encode(whole).decode()
-    assert error_of(copy, o, ChecksumAlgorithm="SHA256") == (501, "NotImplemented")
+    result = copy(o, ChecksumAlgorithm="SHA1")["CopyObjectResult"]
+    whole = CHECKSUMS["sha1"](b"".join(parts.values()))
+    assert result["ChecksumSHA1"] == base64.b64encode(whole).decode() and result["ETag"] == etag
+    assert read(o, "to", PartNumber=7) == parts[7]
     o.s3().delete_object(**SOURCE)
     o.wait_clean()
     assert read(o, "to") == b"".join(parts.values())
+
+
+class Breaking(MemoryS3):
+    """It takes all bytes of an object, and then fails: once, at the n-th."""
+    at = 0
+
+    def put(self, path, length, read):
+        body = read(length)
+        self.at -= 1
+        if self.at == 0:
+            return self.error(500, "InternalError")
+        self.stored[path] = body
+        return 200, b""
+
+
+def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
+    """Bytes of an attempt that failed do not count, of the first segment or a later one."""
+    backend = Breaking("breaking")
+    o = launch([backend, *directories(1)], {"server": {"backend_timeout": "2s"}})
+    u, parts = upload(o, "from", ChecksumAlgorithm="SHA256"), [os.urandom(5 * MIB), os.urandom(1000)]
+    sums = []
+    for number, body in enumerate(parts, 1):
+        sums.append(u.part(number, body, ChecksumAlgorithm="SHA256")["ChecksumSHA256"])
+    listed = [{"PartNumber": n, "ETag": u.tags[n], "ChecksumSHA256": s} for n, s in enumerate(sums, 1)]
+    u.s3.complete_multipart_upload(**u.where, MultipartUpload={"Parts": listed})
+    whole = base64.b64encode(CHECKSUMS["sha256"](b"".join(parts))).decode()
+    for backend.at in (1, 2):
+        result = copy(o, ChecksumAlgorithm="SHA256")["CopyObjectResult"]
+        assert result["ChecksumSHA256"] == whole and backend.at <= 0
+        assert "disk1" in places(o, "to")
+        assert read(o, "to") == b"".join(parts)
+    told = u.s3.get_object_attributes(Bucket="photos", Key="to", ObjectAttributes=["ObjectParts"])
+    assert [p["ChecksumSHA256"] for p in told["ObjectParts"]["Parts"]] == sums
 
 
 def test_parts_of_bytes_of_objects(launch, directories):

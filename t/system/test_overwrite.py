@@ -1,6 +1,8 @@
 """Many writers and readers of one key: a reader gets one writer's whole body,
-with its entity tag, and in the end one segment is left."""
+with its entity tag, and in the end one segment is left. Of writers with a condition one
+wins."""
 import hashlib
+import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness.memory_s3 import MemoryS3
+from harness.service import Service
+from harness.uploads import ByHand, document
 
 
 def test_64_clients_overwrite_one_key(launch, directories):
@@ -94,23 +98,97 @@ def test_a_reader_that_is_overtaken(launch):
     o.start_workerd()
 
 
-def test_one_winner_of_if_none_match(launch, directories):
+# --- conditional writes ---
+
+class Writers:
+    """Requests that write one key of the bucket photos; what they need is there before the
+    race. Each goes to one of the hosts, and no body was there before: it would bring back
+    the entity tag of an earlier one."""
+
+    def __init__(self, hosts):
+        self.hosts, self.numbers = hosts, itertools.count()
+
+    def body(self):
+        return b"body %d" % next(self.numbers)
+
+    def put(self, s, key, condition):
+        body = self.body()
+        return s.sign.request("PUT", f"/photos/{key}", body=body, headers=condition) + body, body
+
+    def copy(self, s, key, condition):
+        body = self.body()
+        source = f"photos/from-{body.split()[1].decode()}"
+        assert s.do("PUT", f"/{source}", body).status == 200
+        return s.sign.request("PUT", f"/photos/{key}", headers={"x-amz-copy-source": source,
+                                                                **condition}), body
+
+    def complete(self, s, key, condition):
+        body, upload = self.body(), ByHand(s, key)
+        upload.part(1, body)
+        parts = document(upload.tags.items())
+        return s.sign.request("POST", f"/photos/{key}", query=[("uploadId", upload.id)], body=parts,
+                              headers=condition) + parts, body
+
+    def race(self, key, kinds, n, condition):
+        """Status of each of n requests, and the body of the one that won."""
+        hosts = [self.hosts[i % len(self.hosts)] for i in range(n)]
+        with ThreadPoolExecutor(6) as pool:
+            writes = list(pool.map(lambda i: getattr(self, kinds[i % len(kinds)])(
+                hosts[i], key, condition), range(n)))
+        wires = [s.wire() for s in hosts]
+        for wire, (request, _) in zip(wires, writes):
+            wire.send(request)
+        results = [status_of(wire) for wire in wires]
+        for wire in wires:
+            wire.s.close()
+        assert results.count(200) == 1 and set(results) <= {200, 412}, (key, results)
+        return writes[results.index(200)][1]
+
+
+def status_of(wire):
+    """Of a copy that took long the document tells."""
+    answer = wire.answer()
+    while "transfer-encoding" in answer.headers and not wire.buffer.endswith(b"0\r\n\r\n"):
+        wire._more()
+    return 412 if b"<Code>PreconditionFailed<" in wire.buffer else answer.status
+
+
+def test_one_of_many_conditional_writes_wins(launch, directories):
+    """Whatever they are, and on whichever host they arrive."""
     o = launch(directories(2))
+    hosts = [Service(o), Service(launch(o.backends, workerd=False, check=False, database=o.database))]
+    writers, s = Writers(hosts), hosts[0]
+    contests = {"put": ["put"], "copy": ["copy"], "complete": ["complete"],
+                "mixed": ["put", "complete", "copy"]}
+    for key, kinds in contests.items():
+        winner = writers.race(key, kinds, 100, {"if-none-match": "*"})
+        assert s.stored(key) == winner
+    for key, kinds in contests.items():
+        for _ in range(2):
+            etag = s.do("HEAD", f"/photos/{key}").headers["etag"]
+            winner = writers.race(key, kinds, 12, {"if-match": etag})
+            assert s.stored(key) == winner
+    left = o.s3().list_multipart_uploads(Bucket="photos")["Uploads"]
+    assert len(left) > 99 + 2 * 11  # those that lost can be repeated, or given up
+    for upload in left:
+        o.s3().abort_multipart_upload(Bucket="photos", Key=upload["Key"], UploadId=upload["UploadId"])
+    o.wait_clean()
+    objects = o.sql("SELECT count(*) FROM object_versions")[0][0]
+    assert o.sql("SELECT count(*) FROM segments")[0][0] == objects
+    assert sum(b.count() for b in o.backends) == objects
 
-    def attempt(i):
-        client = o.s3()
-        client.meta.events.register(
-            "before-sign.s3.PutObject",
-            lambda request, **_: request.headers.add_header("If-None-Match", "*"))
-        try:
-            client.put_object(Bucket="photos", Key="once", Body=b"%d" % i)
-            return 200
-        except client.exceptions.ClientError as e:
-            return e.response["ResponseMetadata"]["HTTPStatusCode"]
 
-    with ThreadPoolExecutor(100) as pool:
-        results = list(pool.map(attempt, range(100)))
-    assert results.count(200) == 1
-    winner = results.index(200)
-    assert o.s3().get_object(Bucket="photos", Key="once")["Body"].read() == b"%d" % winner
-    assert set(results) == {200, 412}
+def test_an_upload_is_completed_once_by_many(launch, directories):
+    """Whose answer is lost repeats the request, and it is no condition that it was not done."""
+    s = Service(launch(directories(2)))
+    upload = ByHand(s, "k")
+    upload.part(1, b"body")
+    parts = document(upload.tags.items())
+    request = s.sign.request("POST", "/photos/k", query=[("uploadId", upload.id)], body=parts,
+                             headers={"if-none-match": "*"}) + parts
+    wires = [s.wire().send(request) for _ in range(50)]
+    answers = [wire.answer() for wire in wires]
+    for wire in wires:
+        wire.s.close()
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1 and s.stored("k") == b"body"

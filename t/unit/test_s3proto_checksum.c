@@ -98,6 +98,29 @@ START_TEST(each_subset)
 }
 END_TEST
 
+/* A copy goes on from there, and what happens to one does not touch the other. */
+START_TEST(copies)
+{
+	unsigned all = (1U << CHECKSUM_KINDS) - 1;
+	struct checksum_set *s = checksum_set_new(all), *whole = checksum_set_new(all);
+	checksum_set_update(s, "abc", 3);
+	struct checksum_set *copy = checksum_set_copy(s);
+	checksum_set_update(s, "wrong", 5);
+	checksum_set_free(&s);
+	checksum_set_update(copy, "def", 3);
+	checksum_set_update(whole, "abcdef", 6);
+	checksum_set_final(copy);
+	checksum_set_final(whole);
+	for (int k = 0; k < CHECKSUM_KINDS; k++)
+		ck_assert_mem_eq(checksum_set_value(whole, (enum checksum_kind)k),
+		                 checksum_set_value(copy, (enum checksum_kind)k),
+		                 checksum_size((enum checksum_kind)k));
+	checksum_set_free(&copy);
+	checksum_set_free(&whole);
+	ck_assert_ptr_null(checksum_set_copy(NULL));
+}
+END_TEST
+
 /* More than one block, cut at odd places. */
 START_TEST(long_data)
 {
@@ -304,6 +327,7 @@ int main(void)
 	tcase_add_test(t, check_values);
 	tcase_add_test(t, every_length_and_alignment);
 	tcase_add_test(t, each_subset);
+	tcase_add_test(t, copies);
 	tcase_add_test(t, long_data);
 	tcase_add_test(t, fields);
 	tcase_add_test(t, combines_any_split);

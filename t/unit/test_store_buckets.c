@@ -9,7 +9,14 @@
 
 static enum err create(struct sf *f, const char *bucket, const char *owner)
 {
-	return store_bucket_create(f->s, str_of(bucket), str_of(owner), &f->e);
+	return store_bucket_create(f->s, str_of(bucket), str_of(owner), NULL, 0, &f->e);
+}
+
+static enum err create_with(struct sf *f, const char *bucket, const char *owner, const char *name,
+                            const char *value)
+{
+	const struct str_pair p = {str_of(name), str_of(value)};
+	return store_bucket_create(f->s, str_of(bucket), str_of(owner), &p, 1, &f->e);
 }
 
 static enum err remove_bucket(struct sf *f, const char *bucket, const char *owner)
@@ -21,6 +28,28 @@ static enum err find(struct sf *f, const char *bucket, struct store_bucket *out)
 {
 	static const char *const names[] = {"cors", "tagging"};
 	return store_bucket_find(f->s, str_of(bucket), names, 2, f->a, out, &f->e);
+}
+
+static void created_with_settings(const char *conninfo)
+{
+	struct sf f;
+	struct store_bucket b;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(create_with(&f, "new", "anna", "tagging", "a \"tag\""), ERR_OK);
+	ck_assert_int_eq(find(&f, "new", &b), ERR_OK);
+	ck_assert(str_eq(store_bucket_setting(&b, "tagging"), STR("a \"tag\"")));
+	ck_assert_int_eq(create(&f, "new", "anna"), ERR_OK);
+	ck_assert_int_eq(create_with(&f, "new", "anna", "tagging", "a \"tag\""), ERR_OK);
+	ck_assert_int_eq(create_with(&f, "new", "anna", "tagging", "another"), ERR_PRECONDITION);
+	ck_assert_int_eq(create_with(&f, "new", "anna", "acl", "private"), ERR_OK);
+	ck_assert_int_eq(create_with(&f, "new", "anna", "acl", "public-read"), ERR_PRECONDITION);
+	ck_assert_int_eq(create_with(&f, "new", "anna", "ownershipControls", "BucketOwnerEnforced"),
+	                 ERR_OK);
+	ck_assert_int_eq(create_with(&f, "new", "", "acl", "private"), ERR_CONFLICT);
+	ck_assert_int_eq(create_with(&f, "bk", "anna", "acl", "private"), ERR_CONFLICT);
+	ck_assert_int_eq(create_with(&f, "bk", "", "acl", "private"), ERR_OK);
+	ck_assert_int_eq(create_with(&f, "bk", "", "acl", "public-read"), ERR_PRECONDITION);
+	sf_close(&f);
 }
 
 static void owners(const char *conninfo)
@@ -59,6 +88,7 @@ static void owners(const char *conninfo)
 	ck_assert_int_eq(create(&f, "new", "ben"), ERR_OK);
 	sf_close(&f);
 }
+TEST(created_with_settings)
 TEST(owners)
 
 static void too_many(const char *conninfo)
@@ -273,6 +303,7 @@ int main(void)
 	pg_start();
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_owners);
+	tcase_add_test(t, test_created_with_settings);
 	tcase_add_test(t, test_too_many);
 	tcase_add_test(t, test_emptiness);
 	tcase_add_test(t, test_settings);

@@ -110,6 +110,8 @@
 	  "The bucket that you tried to delete is not empty.")                                     \
 	X(BUCKET_ALREADY_EXISTS, "BucketAlreadyExists", 409,                                       \
 	  "The requested bucket name is not available.")                                           \
+	X(BUCKET_ALREADY_OWNED, "BucketAlreadyOwnedByYou", 409,                                    \
+	  "The bucket exists, you own it, and it has other settings than those of the request")    \
 	X(PRECONDITION_FAILED, "PreconditionFailed", 412,                                          \
 	  "At least one of the pre-conditions you specified did not hold")                         \
 	X(INVALID_RANGE, "InvalidRange", 416, "The requested range is not satisfiable")            \

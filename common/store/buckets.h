@@ -23,9 +23,10 @@ struct store_bucket {
 	size_t n_settings;
 };
 
-/* Creates a bucket with n settings; owner empty: one of the configuration. ERR_CONFLICT: the name is taken; ERR_BUSY: the owner has
- * STORE_BUCKETS_MAX. Creating a bucket that the owner has already changes nothing; that is
- * no error, unless the settings are not those that it has: ERR_PRECONDITION. */
+/* Creates a bucket with n settings; owner empty: one of the configuration. ERR_CONFLICT:
+ * the name is taken; ERR_BUSY: the owner has STORE_BUCKETS_MAX. Creating a bucket that the
+ * owner has already changes nothing; that is no error, unless the settings are not those
+ * that it has: ERR_PRECONDITION. */
 enum err store_bucket_create(struct store *s, struct str bucket, struct str owner,
                              const struct str_pair *settings, size_t n, struct error *e);
 /* With all that was set on it. ERR_NO_BUCKET: the owner has no such bucket. ERR_CONFLICT:

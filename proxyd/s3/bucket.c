@@ -270,9 +270,7 @@ static void create(struct s3_call *c, struct str owner, const struct wishes *w)
 		s3_fail(c, S3_BUCKET_ALREADY_EXISTS, NULL);
 		break;
 	case ERR_PRECONDITION:
-		s3_fail(c, S3_BUCKET_ALREADY_OWNED,
-		        "The bucket exists, you own it, and it has other settings than those of "
-		        "the request");
+		s3_fail(c, S3_BUCKET_ALREADY_OWNED, NULL);
 		break;
 	case ERR_BUSY:
 		s3_failf(c, S3_TOO_MANY_BUCKETS, "An access key may have %d buckets",

@@ -154,11 +154,11 @@ static void record_request(const struct s3_call *c, int64_t duration)
 	                 LOG_STR("error", c->error[0] ? c->error : NULL)));
 }
 
-/* What the client did wrong is its own business. */
+/* What the client did wrong, or asked for in vain, is its own business. */
 static void record_failure(const struct s3_call *c)
 {
 	const struct http_call *h = c->http;
-	if (!c->operation || (h->status < 500 && !c->failed))
+	if (!c->operation || ((h->status < 500 || h->status == 501) && !c->failed))
 		return;
 	log_warn("s3_server", "S3 request failed", LOG_STR("request_id", c->request_id),
 	         LOG_STR("operation", c->operation->name), LOG_S("key", c->key),

@@ -154,8 +154,8 @@ class Orchestrator:
     def empty(self):
         """Removes objects and uploads as clients do. False when there is more than
         those, or too many of them."""
-        if self.sql("SELECT FROM buckets WHERE owner IS NOT NULL OR versioning IS NOT NULL"
-                    " UNION ALL SELECT FROM bucket_settings UNION ALL SELECT FROM cleanup_dlq"):
+        if self.sql("SELECT 1 FROM buckets WHERE owner IS NOT NULL OR versioning IS NOT NULL"
+                    " UNION ALL SELECT 1 FROM bucket_settings UNION ALL SELECT 1 FROM cleanup_dlq"):
             return False
         objects = self.sql("SELECT bucket, object_name FROM object_versions")
         uploads = self.sql("SELECT bucket, object_name, upload_id FROM multipart_uploads")

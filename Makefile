@@ -52,7 +52,7 @@ UNIT_BIN   := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRC   := $(wildcard t/fuzz/fuzz_*.c)
 FUZZ_BIN   := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/fuzz/%)
 
-.PHONY: all help check clients unit system lint print-layers format bench fuzz run install man clean
+.PHONY: all help check unit system lint print-layers format bench fuzz run install man clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -62,7 +62,6 @@ help:
 	@echo 'make            build proxyd, workerd and adminctl into $(BUILD)/'
 	@echo 'make run        install what is needed, build and start a complete system (Ctrl-C stops it)'
 	@echo 'make check      install what the tests need, build with sanitizers, run all tests'
-	@echo 'make clients    workloads of boto3, awscli, rclone, s3cmd, s3fs ... (ten minutes)'
 	@echo 'make unit       only the unit tests        make unit T=base_str   only one'
 	@echo 'make system     only the system tests      make system T=test_put.py'
 	@echo 'make lint       layering, formatting, static analysis, man pages'
@@ -130,11 +129,6 @@ check:
 	@$(SAN) all unit-programs
 	@$(SAN) lint
 	@t/run-all $(BUILD)/san
-
-clients:
-	@packaging/deps clients
-	@$(SAN) all
-	@t/run-system $(BUILD)/san clients
 
 unit:
 	@$(SAN) unit-programs T='$(T)'

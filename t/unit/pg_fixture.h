@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A private PostgreSQL server for one test program, in a new folder under /tmp.
+ * A private PostgreSQL server for one test program, in a new folder, in memory where
+ * that is possible: databases are many small files, and nothing here has to survive.
  * It ends with the program, however that ends. Each test makes databases of its
  * own in it:
  *
@@ -27,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "db/migrate.h"
@@ -163,6 +165,13 @@ static void pg_end(void)
 	wait(&status);
 }
 
+static const char *pg_place(void)
+{
+	struct statvfs fs;
+	bool fits = statvfs("/dev/shm", &fs) == 0 && fs.f_bavail * fs.f_frsize > 512UL << 20;
+	return fits ? "/dev/shm" : "/tmp";
+}
+
 PG_MAYBE static void pg_start(void)
 {
 	glob_t g;
@@ -172,7 +181,7 @@ PG_MAYBE static void pg_start(void)
 	}
 	snprintf(pg.bin, sizeof pg.bin, "%s", g.gl_pathv[g.gl_pathc - 1]);
 	globfree(&g);
-	snprintf(pg.folder, sizeof pg.folder, "/tmp/s3o-unit-pg-XXXXXX");
+	snprintf(pg.folder, sizeof pg.folder, "%s/s3o-unit-pg-XXXXXX", pg_place());
 	const struct passwd *p = getpwnam("postgres");
 	if (!mkdtemp(pg.folder) || (geteuid() == 0 && chown(pg.folder, p->pw_uid, p->pw_gid) != 0))
 		abort();
@@ -197,17 +206,43 @@ PG_MAYBE static void pg_start(void)
 
 /* --- SQL, blocking ------------------------------------------------------------ */
 
+/* A connection of this process, kept for the next statement on the same database: a new
+ * one costs more than most statements. What a parent process had is not for its children. */
+static PGconn *pg_connection(const char *conninfo)
+{
+	static struct {
+		PGconn *conn;
+		pid_t process;
+		char conninfo[256];
+	} kept[8], *k;
+	static unsigned n;
+	for (k = kept; k < kept + 8; k++) {
+		if (!k->conn || k->process != getpid() || strcmp(k->conninfo, conninfo) != 0)
+			continue;
+		PGresult *r = PQexec(k->conn, "");
+		if (PQresultStatus(r) != PGRES_EMPTY_QUERY)
+			PQreset(k->conn); /* the server was restarted meanwhile */
+		PQclear(r);
+		return k->conn;
+	}
+	k = &kept[n++ % 8];
+	PQfinish(k->process == getpid() ? k->conn : NULL);
+	k->conn = PQconnectdb(conninfo);
+	k->process = getpid();
+	snprintf(k->conninfo, sizeof k->conninfo, "%s", conninfo);
+	return k->conn;
+}
+
 /* The first value of the result, "" when there is none. Valid for 16 more calls. */
 static const char *pg_text(const char *conninfo, const char *sql)
 {
-	PGconn *c = PQconnectdb(conninfo);
+	PGconn *c = pg_connection(conninfo);
 	PGresult *r = PQexec(c, sql);
 	if (PQresultStatus(r) != PGRES_TUPLES_OK && PQresultStatus(r) != PGRES_COMMAND_OK)
 		ck_abort_msg("%s: %s", sql, PQerrorMessage(c));
 	const char *text =
 		pg_print("%s", PQntuples(r) > 0 && PQnfields(r) > 0 ? PQgetvalue(r, 0, 0) : "");
 	PQclear(r);
-	PQfinish(c);
 	return text;
 }
 
@@ -216,25 +251,33 @@ PG_MAYBE static long long pg_number(const char *conninfo, const char *sql)
 	return atoll(pg_text(conninfo, sql));
 }
 
-/* Its connection string, which stays valid. */
-PG_MAYBE static const char *pg_empty_database(const char *name)
+static const char *pg_create(const char *name, const char *template)
 {
 	static char kept[32][256];
 	static unsigned n;
 	assert(n < 32);
-	pg_text(pg_conninfo("postgres"), pg_print("CREATE DATABASE %s TEMPLATE template0", name));
+	pg_text(pg_conninfo("postgres"),
+	        pg_print("CREATE DATABASE %s TEMPLATE %s", name, template));
 	snprintf(kept[n], sizeof kept[n], "%s", pg_conninfo(name));
 	return kept[n++];
 }
 
-/* A database with the schema. */
+/* Its connection string, which stays valid. */
+PG_MAYBE static const char *pg_empty_database(const char *name)
+{
+	return pg_create(name, "template0");
+}
+
+/* A database with the schema: a copy of the first one. */
 PG_MAYBE static const char *pg_database(const char *name)
 {
 	struct migrate_result m;
 	struct error e;
-	const char *conninfo = pg_empty_database(name);
-	ck_assert_msg(migrate_run(conninfo, &m, &e) == ERR_OK, "%s", e.text);
-	return conninfo;
+	if (pg_number(pg_conninfo("postgres"),
+	              "SELECT count(*) FROM pg_database WHERE datname = 'schema'") == 0)
+		ck_assert_msg(migrate_run(pg_empty_database("schema"), &m, &e) == ERR_OK, "%s",
+		              e.text);
+	return pg_create(name, "schema");
 }
 
 /* --- tasks ---------------------------------------------------------------------- */

@@ -73,7 +73,8 @@ static void finish(struct statement *s)
 static void give_up(struct conn *c)
 {
 	c->broken = true;
-	shutdown(PQsocket(c->pg.conn), SHUT_RDWR);
+	if (c->pg.fd)
+		shutdown(rt_fd_get(c->pg.fd), SHUT_RDWR);
 }
 
 static void flush_rest(void *arg)
@@ -282,7 +283,7 @@ static void begin(struct conn *c)
 static void drop_unsent(struct conn *c)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
-	setsockopt(PQsocket(c->pg.conn), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	setsockopt(rt_fd_get(c->pg.fd), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 static void end(struct conn *c)
@@ -292,11 +293,10 @@ static void end(struct conn *c)
 	c->broken = true;
 	db_conns_changed(c->db);
 	pg_conn_error(c->pg.conn, "connection lost", &e);
-	if (c->pg.fd)
-		rt_fd_release(&c->pg.fd); /* ends the flusher */
-	wait_group_wait(&c->flushers, 0);
 	if (c->first)
 		drop_unsent(c);
+	rt_fd_close(&c->pg.fd); /* ends the flusher */
+	wait_group_wait(&c->flushers, 0);
 	pg_close(&c->pg);
 	while (c->first) {
 		struct statement *s = pop(c);

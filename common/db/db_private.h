@@ -32,7 +32,7 @@ const struct db_query *db_query(enum query q);
 
 struct pg {
 	PGconn *conn;
-	struct rt_fd *fd;
+	struct rt_fd *fd; /* of the same socket as that of libpq, but our own */
 };
 
 /* Opens a connection; settings are run-time parameters of the session in the

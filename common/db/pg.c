@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * One libpq connection in the loop. Connecting may block (name look-up), so it
- * runs on a thread; then the connection belongs to the loop. The descriptor is
- * libpq's: it is only registered while the connection is ours, and handed back
- * before libpq closes it.
+ * runs on a thread; then the connection belongs to the loop, under a descriptor of
+ * our own: libpq closes its own one whenever it finds the server gone, also while it
+ * sends, and the number would be somebody else's while it is still registered.
  *
  * The complication: events are edge-triggered, but libpq reads as much as it
  * likes. So after each read the socket is asked whether there is more, and TLS too:
@@ -13,6 +13,7 @@
 #include "db/db_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <string.h>
@@ -73,16 +74,20 @@ enum err pg_open(struct pg *p, const char *conninfo, const char *settings, struc
 		PQfinish(o.conn);
 		return ERR_UNAVAILABLE;
 	}
+	int fd = fcntl(PQsocket(o.conn), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		PQfinish(o.conn);
+		return err_set(e, ERR_UNAVAILABLE, "database: %s", strerror(errno));
+	}
 	PQsetNoticeReceiver(o.conn, on_notice, NULL);
 	p->conn = o.conn;
-	p->fd = rt_fd_new(PQsocket(o.conn));
+	p->fd = rt_fd_new(fd);
 	return ERR_OK;
 }
 
 void pg_close(struct pg *p)
 {
-	if (p->fd)
-		rt_fd_release(&p->fd);
+	rt_fd_close(&p->fd);
 	if (p->conn)
 		PQfinish(p->conn);
 	*p = (struct pg){0};

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.memory_s3 import MemoryS3
+from harness.orchestrator import BUCKETS
 from harness.service import Service
 from harness.signing import Signer, b64
 from harness.uploads import ByHand, Upload, document, message_of, tag_of
@@ -83,8 +84,10 @@ def test_parts_become_an_object(launch, directories, radosgw):
     assert entry["Size"] == len(whole) and entry["ETag"] == tag_of(*parts)
     events = {line["event"]: line for line in o.audit() if line["event"].startswith("storage.")}
     assert events["storage.CreateMultipartUpload"]["upload_id"] == u.id
-    assert events["storage.UploadPart"]["backend"] in ("ceph", "disk1")
-    assert events["storage.UploadPart"]["part_number"] == 7
+    # A line for each part, which names its backend.
+    stored = [(line["part_number"], line["backend"]) for line in o.audit()
+              if line["event"] == "storage.UploadPart"]
+    assert sorted(stored) == list(zip((2, 7, 30, 10_000), backends_of_parts(o, "k")))
     event = events["storage.CompleteMultipartUpload"]
     assert (event["key"], event["upload_id"]) == ("k", u.id)
     assert (event["total_size"], event["parts_count"]) == (len(whole), 4)
@@ -155,12 +158,14 @@ def test_parts_that_are_refused(service):
     answer = u.do("PUT", query=one, fields={"content-length": str(64 * MIB + 1)})
     assert answer.error == (413, "EntityTooLarge")
     assert message_of(answer) == "Part size exceeds the maximum allowed size"
-    for path, upload in (("/photos/k", "unknown"), ("/photos/k", ""), ("/photos/other", u.id),
-                         ("/photos/k", "0" * 26)):
+    stranger = Signer(s.host, *BUCKETS["documents"])
+    for sign, path, upload in (
+            (s.sign, "/photos/k", "unknown"), (s.sign, "/photos/k", ""), (s.sign, "/photos/k", "0" * 26),
+            (s.sign, "/photos/other", u.id), (stranger, "/documents/k", u.id)):
         for method, query in (("PUT", one), ("GET", []), ("DELETE", []), ("POST", [])):
             body = document([(1, "e")]) if method == "POST" else b""
-            answer = s.do(method, path, body, query=[("uploadId", upload), *query])
-            assert answer.error == (404, "NoSuchUpload"), (method, path, upload)
+            request = sign.request(method, path, [("uploadId", upload), *query], body=body)
+            assert s.ask(request + body).error == (404, "NoSuchUpload"), (method, path, upload)
     assert u.do("HEAD").status == 405
     for header in ("if-match", "if-none-match"):
         assert s.do("POST", "/photos/k", query=[("uploads", "")],

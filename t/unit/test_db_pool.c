@@ -4,10 +4,12 @@
  * connections, a server that goes away and comes back.
  */
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "db/db_private.h"
 #include "pg_fixture.h"
+#include "rt/fd.h"
 #include "rt/sync.h"
 #include "t/unit/run.h"
 
@@ -395,6 +397,42 @@ START_TEST(test_server_gone)
 }
 END_TEST
 
+static void find_once(void *d)
+{
+	int rows;
+	find(d, "k", &rows);
+}
+
+/* libpq notices while it sends that the server has gone, and closes its socket, before
+ * the loop has heard of it: the connection comes back, and whoever gets the number of
+ * that socket next hears from it. */
+static void closed_while_sending(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 1, 5 * CLOCK_SEC);
+	int rows, ends[2];
+	pg_stop_server(SIGINT); /* blocking: the loop does not look meanwhile */
+	for (int i = 0; i < 3; i++)
+		task_spawn("send", find_once, d);
+	task_yield();
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	struct rt_fd *f = rt_fd_new(ends[0]);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(rt_fd_wait_read(f, clock_deadline(5 * CLOCK_SEC)), 0);
+	rt_fd_close(&f);
+	close(ends[1]);
+	pg_start_server();
+	struct error e;
+	ck_assert_int_eq(db_wait_ready(d, clock_deadline(20 * CLOCK_SEC), &e), ERR_OK);
+	ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
+	db_free(&d);
+}
+
+START_TEST(test_closed_while_sending)
+{
+	pg_in_task(closed_while_sending, pg_database("closed_while_sending"));
+}
+END_TEST
+
 /* Connections are fine, but statements fail for the server's fault (here: they
  * are raised): after the open time a live connection probes. */
 static void failing_statements(const char *conninfo)
@@ -529,6 +567,7 @@ int main(void)
 	tcase_add_test(t, test_silent_server);
 	tcase_add_test(t, test_terminated);
 	tcase_add_test(t, test_server_gone);
+	tcase_add_test(t, test_closed_while_sending);
 	tcase_add_test(t, test_failing_statements);
 	tcase_add_test(t, test_forgotten_statement);
 	tcase_add_test(t, test_freed_in_use);

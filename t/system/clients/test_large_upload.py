@@ -5,5 +5,5 @@ from harness.storage import ROOT
 
 
 def test_an_upload_over_three_backends(workdir):
-    out = run(f"{ROOT}/t/bench/large_upload", "--size", "256MiB", "--dir", workdir)
+    out = run(f"{ROOT}/t/bench/large_upload", "--size", "128MiB", "--copy", "--dir", workdir)
     assert out.splitlines()[-1] == "ok"

@@ -60,7 +60,7 @@ void s3_put_bucket_versioning(struct s3_call *c)
 	struct document d;
 	struct str text;
 	struct error e;
-	enum store_versioning v;
+	enum store_versioning v = STORE_VERSIONING_SUSPENDED;
 	if (!s3_receive_document(c, DOCUMENT_MAX, &text))
 		return;
 	if (!document_read(&d, text, "VersioningConfiguration", c->arena) ||

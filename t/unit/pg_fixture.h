@@ -165,6 +165,7 @@ static void pg_end(void)
 	wait(&status);
 }
 
+/* A program makes about twenty databases of 8 MB at most, and some WAL. */
 static const char *pg_place(void)
 {
 	struct statvfs fs;

@@ -22,7 +22,8 @@ def _bindir():
 
 
 def _folder():
-    """In memory where there is room: new databases are many small files."""
+    """In memory where there is room: new databases are many small files. Each process of
+    tests has a few at a time, of 8 MB, and WAL of up to 1 GB."""
     memory = "/dev/shm"
     if os.path.isdir(memory) and shutil.disk_usage(memory).free > 2 << 30:
         return memory

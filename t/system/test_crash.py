@@ -1,6 +1,7 @@
 """kill -9 of everything, at random moments, under load: nothing acknowledged is
 lost or changed, and in the end no byte lies on a backend that the catalogue does
 not know."""
+import itertools
 import os
 import random
 import signal
@@ -11,19 +12,23 @@ from contextlib import ExitStack
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from harness.orchestrator import BUCKETS
 from harness.signing import Signer
 from harness.wait import until
 from harness.wire import Wire
 
 # Intents of killed writers are given up soon, so that a test can wait for it.
+KEY_ID, SECRET = BUCKETS["photos"]
 EXTRA = {"write_path": {"pending_pattern": {"min_age": "5s", "reaper_tick": "1s"}},
-         "cleanup_queue": {"claim_grace_period": "2s"}}
+         "cleanup_queue": {"claim_grace_period": "2s"},
+         "buckets": [{"name": "photos", "credentials": [
+             {"access_key_id": KEY_ID, "secret_access_key": SECRET, "create_buckets": True}]}]}
 
 
 class Writer(threading.Thread):
-    """Puts, overwrites and deletes keys of its own. For each key it knows which
-    bodies may be there: the last acknowledged one, or a later one whose outcome
-    nobody told. None stands for no object."""
+    """Puts, overwrites and deletes keys of its own, some of them many at once. For
+    each key it knows which bodies may be there: the last acknowledged one, or a later
+    one whose outcome nobody told. None stands for no object."""
 
     def __init__(self, orchestrator, n):
         super().__init__()
@@ -37,19 +42,26 @@ class Writer(threading.Thread):
         rng = random.Random(self.n)
         s3 = self.orchestrator.s3(connect_timeout=2, read_timeout=20)
         while not self.ended.is_set():
-            key = f"w{self.n}-{rng.randrange(20)}"
+            keys = [f"w{self.n}-{rng.randrange(20)}"]
             body = None if rng.random() < 0.2 else rng.randbytes(rng.choice((0, 100, 5000, 300_000)))
-            before = self.possible.get(key, [None])
-            self.possible[key] = before + [body]
+            if body is None and rng.random() < 0.5:
+                keys = sorted({*keys, *rng.sample([f"w{self.n}-{i}" for i in range(20)], 5)})
+            for key in keys:
+                self.possible[key] = [*self.possible.get(key, [None]), body]
             try:
-                if body is None:
-                    s3.delete_object(Bucket="photos", Key=key)
+                if body is not None:
+                    s3.put_object(Bucket="photos", Key=keys[0], Body=body)
+                elif len(keys) == 1:
+                    s3.delete_object(Bucket="photos", Key=keys[0])
                 else:
-                    s3.put_object(Bucket="photos", Key=key, Body=body)
-                self.possible[key] = [body]
+                    answer = s3.delete_objects(Bucket="photos", Delete={"Objects": [
+                        {"Key": key} for key in keys]})
+                    keys = [deleted["Key"] for deleted in answer["Deleted"]]
+                for key in keys:
+                    self.possible[key] = [body]
                 self.acknowledged += 1
                 if rng.random() < 0.3:
-                    self.look(s3, key)
+                    self.look(s3, keys[0])
             except (ClientError, BotoCoreError):
                 time.sleep(0.05)
 
@@ -63,10 +75,70 @@ class Writer(threading.Thread):
         if body not in self.possible[key]:
             self.wrong.append((key, body and len(body), [b and len(b) for b in self.possible[key]]))
 
+    def check(self, s3):
+        for key in self.possible:
+            self.look(s3, key)
+
+
+class Landlord(threading.Thread):
+    """Creates a bucket with settings, gives it a lifecycle rule, and removes it, over
+    and over. Each step is repeated until it is acknowledged: a bucket that a killed
+    step left without its settings would then be refused as another one."""
+    BUCKET = {"Bucket": "lands"}
+    RULE = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    NONE, CREATED, RULED = None, {"grants": 2, "rules": 0}, {"grants": 2, "rules": 1}
+
+    def __init__(self, orchestrator):
+        super().__init__()
+        self.orchestrator = orchestrator
+        self.possible = [self.NONE]
+        self.ended = threading.Event()
+        self.acknowledged = 0
+        self.wrong = []
+
+    def run(self):
+        s3 = self.orchestrator.s3(connect_timeout=2, read_timeout=20)
+        steps = itertools.cycle((
+            (self.CREATED, lambda: s3.create_bucket(**self.BUCKET, ACL="public-read",
+                                                    ObjectOwnership="ObjectWriter")),
+            (self.RULED, lambda: s3.put_bucket_lifecycle_configuration(
+                **self.BUCKET, LifecycleConfiguration={"Rules": [self.RULE]})),
+            (self.NONE, lambda: s3.delete_bucket(**self.BUCKET))))
+        after, step = next(steps)
+        while not self.ended.is_set():
+            self.possible = [self.possible[0], after]
+            try:
+                step()
+            except (ClientError, BotoCoreError) as e:
+                if not (after is self.NONE and "NoSuchBucket" in str(e)):  # not done by the try before
+                    self.refused(e)
+                    time.sleep(0.05)
+                    continue
+            self.possible = [after]
+            self.acknowledged += 1
+            after, step = next(steps)
+
+    def refused(self, error):
+        """Only a server that is away is a reason."""
+        if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            self.wrong.append((str(error), self.possible))
+
+    def check(self, s3):
+        try:
+            state = {"grants": len(s3.get_bucket_acl(**self.BUCKET)["Grants"]), "rules": 0}
+            state["rules"] = len(s3.get_bucket_lifecycle_configuration(**self.BUCKET)["Rules"])
+        except ClientError as e:
+            if e.response["Error"]["Code"] == "NoSuchBucket":
+                state = self.NONE
+            elif e.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+                raise
+        if state not in self.possible:
+            self.wrong.append((state, self.possible))
+
 
 def settle(o, writers):
     """Ends the load, lets the system tidy up, and checks everything."""
-    until(lambda: sum(w.acknowledged for w in writers) > 10, 60, "something was written")
+    until(lambda: all(w.acknowledged > 2 for w in writers), 60, "everybody got something done")
     for w in writers:
         w.ended.set()
     for w in writers:
@@ -75,15 +147,14 @@ def settle(o, writers):
     s3 = o.s3(retries={"max_attempts": 5})
     until(lambda: o.s3().head_bucket(Bucket="photos"), what="the system answers")
     for w in writers:
-        for key in w.possible:
-            w.look(s3, key)
+        w.check(s3)
         assert not w.wrong
     o.tidy_up()
     o.check()
 
 
 def load(o, n=6):
-    writers = [Writer(o, i) for i in range(n)]
+    writers = [Landlord(o), *(Writer(o, i) for i in range(n))]
     for w in writers:
         w.start()
     return writers

@@ -12,8 +12,7 @@
 #include "config/config.h"
 #include "rt/task.h"
 
-#define HINT_AGE     CLOCK_SEC
-#define HINT_AGE_MAX (2 * CLOCK_SEC) /* of one by which somebody is refused */
+#define HINT_AGE CLOCK_SEC
 
 static uint64_t positive(int64_t v)
 {
@@ -58,7 +57,7 @@ static void refresh(void *arg)
 		s->hint_arena = a;
 		s->hint = space;
 		s->n_hint = n;
-		s->hint_read = rt_now();
+		s->hint_read = s->hint_asked;
 	} else {
 		arena_free(&a);
 	}
@@ -82,19 +81,16 @@ const struct store_space *store_space_hint(struct store *s, size_t *n)
 	return s->hint;
 }
 
-static bool is_hint_recent(const struct store *s)
-{
-	return s->hint_read > 0 && rt_now() - s->hint_read <= HINT_AGE_MAX;
-}
-
 bool store_space_renew(struct store *s)
 {
-	if (is_hint_recent(s))
-		return true;
-	space_refresh(s); /* all who wait share one */
-	while (s->hinting && notify_wait(&s->hinted, CLOCK_NEVER) == 0)
-		;
-	return is_hint_recent(s);
+	int64_t now = rt_now();
+	/* One that is being read may be older than that; all who wait share the next. */
+	for (int i = 0; i < 2 && s->hint_read < now; i++) {
+		space_refresh(s);
+		while (s->hinting && notify_wait(&s->hinted, CLOCK_NEVER) == 0)
+			;
+	}
+	return s->hint_read >= now;
 }
 
 /* --- folders ---------------------------------------------------------------- */

@@ -266,8 +266,8 @@ enum err store_space(struct store *s, struct arena *a, struct store_space **out,
  * writes happen: a hint for placement; store_reserve is what decides. Returned
  * array belongs to the store, valid until the caller waits. */
 const struct store_space *store_space_hint(struct store *s, size_t *n);
-/* Sees to it that the hint is at most two seconds old, because while nothing is
- * written it grows old; waits if need be. False: the database does not tell. */
+/* Reads the hint anew, for who would be refused by the one that is known. Waits.
+ * False: the database does not tell. */
 bool store_space_renew(struct store *s);
 /* Sets the gauges of space in the metrics, not more often than once a second.
  * Parks for a second at most: then the last known values stay. */

@@ -93,7 +93,8 @@ struct store {
 	struct arena *hint_arena;
 	struct store_space *hint;
 	size_t n_hint;
-	int64_t hint_asked, hint_read; /* monotonic; 0: never */
+	int64_t hint_asked, hint_read; /* when reading began, of the last and of the last
+	                                * that succeeded; monotonic; 0: never */
 	bool hinting;
 	struct notify hinted; /* hinting is over */
 	int64_t exported;     /* when it was last asked for by a page of metrics */

@@ -112,23 +112,35 @@ static ssize_t read_some(struct receiver *r, void *p, size_t n, struct error *e)
 	return got;
 }
 
-static bool receive_plain(struct receiver *r)
+/* Keeps what comes, but not more than the size; *ended: it was less. */
+static bool receive_up_to_size(struct receiver *r, bool *ended)
 {
 	struct error e;
+	*ended = false;
 	while (r->c->received < r->u->size) {
 		void *p;
 		size_t n;
 		if (!space(r, &p, &n))
 			return false;
 		ssize_t got = read_some(r, p, n < READ_MAX ? n : READ_MAX, &e);
-		if (got == 0)
-			return refuse(r, S3_INCOMPLETE_BODY, NULL);
 		if (got < 0)
 			return refuse_read(r, &e);
+		if (got == 0) {
+			*ended = true;
+			return true;
+		}
 		if (!keep(r, p, (size_t)got))
 			return false;
 	}
 	return true;
+}
+
+static bool receive_plain(struct receiver *r)
+{
+	bool ended;
+	if (!receive_up_to_size(r, &ended))
+		return false;
+	return !ended || refuse(r, S3_INCOMPLETE_BODY, NULL);
 }
 
 /* As much as may come has come. False: there is more. */
@@ -155,21 +167,10 @@ static bool end_open(struct receiver *r)
 
 static bool receive_open(struct receiver *r)
 {
-	struct error e;
-	while (r->c->received < r->u->size) {
-		void *p;
-		size_t n;
-		if (!space(r, &p, &n))
-			return false;
-		ssize_t got = read_some(r, p, n < READ_MAX ? n : READ_MAX, &e);
-		if (got == 0)
-			return end_open(r);
-		if (got < 0)
-			return refuse_read(r, &e);
-		if (!keep(r, p, (size_t)got))
-			return false;
-	}
-	return ends_here(r) && end_open(r);
+	bool ended;
+	if (!receive_up_to_size(r, &ended))
+		return false;
+	return (ended || ends_here(r)) && end_open(r);
 }
 
 static bool keep_copy(struct receiver *r, const char *data, size_t n)

@@ -134,20 +134,23 @@ static enum err change_setting(struct store *s, enum query q, const struct args 
 	return r;
 }
 
-enum err store_bucket_set(struct store *s, struct str bucket, const char *name, struct str value,
-                          struct error *e)
+enum err store_bucket_set(struct store *s, struct str bucket, struct str owner, const char *name,
+                          struct str value, struct error *e)
 {
 	struct args a = {0};
 	arg_str(&a, bucket);
+	arg_str(&a, owner);
 	arg_text(&a, name);
 	arg_str(&a, value);
 	return change_setting(s, Q_PUT_BUCKET_SETTING, &a, e);
 }
 
-enum err store_bucket_unset(struct store *s, struct str bucket, const char *name, struct error *e)
+enum err store_bucket_unset(struct store *s, struct str bucket, struct str owner, const char *name,
+                            struct error *e)
 {
 	struct args a = {0};
 	arg_str(&a, bucket);
+	arg_str(&a, owner);
 	arg_text(&a, name);
 	return change_setting(s, Q_DELETE_BUCKET_SETTING, &a, e);
 }

@@ -43,8 +43,9 @@ enum err store_bucket_list(struct store *s, struct str owner, struct str also, s
                            struct store_bucket **out, size_t *n, struct error *e);
 
 /* ERR_NO_BUCKET. Deleting what is not set is no error. */
-enum err store_bucket_set(struct store *s, struct str bucket, const char *name, struct str value,
-                          struct error *e);
-enum err store_bucket_unset(struct store *s, struct str bucket, const char *name, struct error *e);
+enum err store_bucket_set(struct store *s, struct str bucket, struct str owner, const char *name,
+                          struct str value, struct error *e);
+enum err store_bucket_unset(struct store *s, struct str bucket, struct str owner, const char *name,
+                            struct error *e);
 
 #endif

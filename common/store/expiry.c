@@ -22,8 +22,11 @@ enum err store_rules_list(struct store *s, struct str after, int n, struct arena
 		*out = ARENA_ARRAY(a, struct store_rules, *n_out);
 	}
 	for (int i = 0; i < (int)*n_out; i++)
-		(*out)[i] = (struct store_rules){db_dup(a, res, i, LIFECYCLE_BUCKETS_BUCKET),
-		                                 db_dup(a, res, i, LIFECYCLE_BUCKETS_RULES)};
+		(*out)[i] = (struct store_rules){
+			.bucket = db_dup(a, res, i, LIFECYCLE_BUCKETS_BUCKET),
+			.owner = db_dup(a, res, i, LIFECYCLE_BUCKETS_OWNER),
+			.document = db_dup(a, res, i, LIFECYCLE_BUCKETS_RULES),
+		};
 	db_result_free(&res);
 	return r;
 }

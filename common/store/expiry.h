@@ -9,8 +9,8 @@
 #include "store/store.h"
 
 struct store_rules {
-	struct str bucket;
-	struct str document; /* LifecycleConfiguration that was set; empty: none */
+	struct str bucket, owner; /* access key; empty: the configuration */
+	struct str document;      /* LifecycleConfiguration that was set; empty: none */
 };
 /* Up to n buckets behind `after`, in order of name. */
 enum err store_rules_list(struct store *s, struct str after, int n, struct arena *a,
@@ -43,5 +43,11 @@ struct store_aged {
 enum err store_aged(struct store *s, const struct store_window *window, struct arena *a,
                     struct store_aged **out, size_t *n, int *keys, struct str *last,
                     struct error *e);
+
+/* Deletes what was seen as store_delete() does. The result of each is ERR_NO_BUCKET when
+ * the bucket belongs to somebody else by now, or has other rules. An error is also the
+ * result of each that it kept from being deleted. */
+enum err store_expire(struct store *s, const struct store_rules *rules,
+                      struct store_deletion *items, size_t n, struct error *e);
 
 #endif

@@ -3,6 +3,7 @@
  * Objects as the functions of the database take them, and pairs as JSON objects of
  * strings.
  */
+#include "store/expiry.h"
 #include "store/store_private.h"
 
 #include <jansson.h>
@@ -132,6 +133,12 @@ enum err json_of_deletions(const struct store_deletion *items, const size_t *whi
 		     set_text(j, "generation", str_of(d->generation)) &&
 		     set_text(j, "if_match", d->if_match) &&
 		     set_text(j, "marker", str_of(d->marker));
+		if (ok && d->seen) {
+			json_t *tags = json_object();
+			ok = add_pairs(tags, d->seen->tags, d->seen->n_tags) &&
+			     json_object_set(j, "tags", tags) == 0;
+			json_decref(tags);
+		}
 		json_array_append_new(array, j);
 	}
 	return dump(array, ok, out, e);

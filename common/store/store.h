@@ -86,6 +86,7 @@ void store_cancel(struct store *s, const struct store_intent *i);
 /* What is known of an object version but where its bytes are. */
 struct store_object {
 	struct str bucket, key;
+	struct str bucket_owner; /* see store_commit(); not stored */
 	char generation[ULID_SIZE];
 	uint64_t size;   /* plaintext */
 	struct str etag; /* without quotes */
@@ -128,9 +129,12 @@ struct store_written {
 };
 
 /* Makes the object current, its bytes being the segments in order. All intents must be
- * of this object. ERR_PRECONDITION, ERR_NOT_FOUND (If-Match on a missing key),
- * ERR_NO_BUCKET; ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has
- * begun to drain: the caller abandons its intents and may start again. On
+ * of this object. The bucket must belong to o->bucket_owner, the access key that had
+ * created it when the request was admitted: another bucket of the same name is not meant.
+ * Empty: one of the configuration, which stays. So it is wherever an owner is asked for.
+ * ERR_PRECONDITION, ERR_NOT_FOUND (If-Match on a missing key), ERR_NO_BUCKET;
+ * ERR_CONFLICT: an intent is gone (the reaper had it) or its backend has begun to drain:
+ * the caller abandons its intents and may start again. On
  * ERR_DB_UNCERTAIN the caller must neither answer success nor delete the bytes:
  * store_settle. What it replaces is queued for deletion, unless the bucket keeps
  * versions. */
@@ -149,10 +153,10 @@ enum err store_settle(struct store *s, const struct store_intent *intents, size_
 /* One key or version to be deleted. */
 struct store_deletion {
 	struct str key;
-	struct str version;  /* id, or "null"; empty: the key itself */
-	struct str if_match; /* as in store_conditions, of that version */
-	struct str seen;     /* generation: only this one, else ERR_CONFLICT, or in a bucket
-	                      * without versioning ERR_OK with nothing done; empty: any */
+	struct str version;            /* id, or "null"; empty: the key itself */
+	struct str if_match;           /* as in store_conditions, of that version */
+	const struct store_aged *seen; /* only this version, with these tags, else
+	                                * ERR_CONFLICT; NULL: any */
 	/* out */
 	struct error result;                 /* ERR_OK also when nothing was there */
 	bool is_marker;                      /* a delete marker is gone, or was made */
@@ -160,18 +164,20 @@ struct store_deletion {
 	uint64_t copies;                     /* that were queued for deletion */
 	/* private */
 	char generation[ULID_SIZE], marker[ULID_SIZE];
+	uint64_t segments;
 	bool done;
 };
 
-/* Deletes up to 1000 keys or versions of one bucket in one transaction. Without a
- * version id the current version goes, or, in a bucket with versioning, a delete marker
- * hides the key. Copies go to the clean-up queue (reason "object_deleted"). An error
- * concerns all of them; else each has its result: ERR_PRECONDITION, ERR_NOT_FOUND
- * (if_match, and nothing is there), ERR_NO_BUCKET, ERR_CONFLICT (others write the key all
- * the time). After ERR_DB_UNCERTAIN it may still happen, but never to a version that is
- * written later. */
-enum err store_delete(struct store *s, struct str bucket, struct store_deletion *items, size_t n,
-                      struct error *e);
+/* Deletes up to 1000 keys or versions of one bucket, some of them in each transaction: no
+ * more than others may wait for, or PostgreSQL has locks for. Without a version id the
+ * current version goes, or, in a bucket with versioning, a delete marker hides the key.
+ * Copies go to the clean-up queue (reason "object_deleted"). An error concerns all of
+ * them; else each has its result, also that of an error which came when others were
+ * done: ERR_PRECONDITION, ERR_NOT_FOUND (if_match, and nothing is there), ERR_NO_BUCKET,
+ * ERR_CONFLICT (others write the key all the time). After ERR_DB_UNCERTAIN it may still
+ * happen, but never to a version that is written later. */
+enum err store_delete(struct store *s, struct str bucket, struct str owner,
+                      struct store_deletion *items, size_t n, struct error *e);
 
 /* --- reading ------------------------------------------------------------- */
 

@@ -52,6 +52,7 @@ enum err store_upload_create(struct store *s, struct store_upload *u, int max, s
 	if (r != ERR_OK)
 		return r;
 	arg_upload(&a, str_of(u->id), u->o.bucket, u->o.key);
+	arg_str(&a, u->o.bucket_owner);
 	arg_text(&a, u->o.generation);
 	arg_str(&a, buf_str(&row));
 	arg_i64(&a, max);

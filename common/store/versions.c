@@ -31,12 +31,13 @@ enum err store_versioning(struct store *s, struct str bucket, enum store_version
 	return r;
 }
 
-enum err store_set_versioning(struct store *s, struct str bucket, enum store_versioning v,
-                              struct error *e)
+enum err store_set_versioning(struct store *s, struct str bucket, struct str owner,
+                              enum store_versioning v, struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
 	arg_str(&a, bucket);
+	arg_str(&a, owner);
 	arg_text(&a, versionings[v]);
 	enum err r = exec_shielded(s, Q_SET_VERSIONING, &a, &res, e);
 	if (r == ERR_OK && !db_bool(res, 0, SET_VERSIONING_DONE))

@@ -17,8 +17,8 @@ enum err store_versioning(struct store *s, struct str bucket, enum store_version
                           struct error *e);
 /* Not back to STORE_NEVER_VERSIONED. Waits for writes to the bucket that are being
  * committed. ERR_NO_BUCKET; after ERR_DB_UNCERTAIN it may still happen. */
-enum err store_set_versioning(struct store *s, struct str bucket, enum store_versioning v,
-                              struct error *e);
+enum err store_set_versioning(struct store *s, struct str bucket, struct str owner,
+                              enum store_versioning v, struct error *e);
 
 /* A version, a delete marker, or a group of keys. */
 struct store_listed_version {

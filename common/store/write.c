@@ -285,6 +285,7 @@ enum err store_commit(struct store *s, const struct store_object *o,
 	if (r != ERR_OK)
 		return r;
 	arg_str(&a, o->bucket);
+	arg_str(&a, o->bucket_owner);
 	arg_str(&a, o->key);
 	arg_text(&a, o->generation);
 	arg_str(&a, buf_str(&object));

@@ -51,9 +51,12 @@ static enum err decide(struct s3_call *c, const struct s3_operation *op, struct 
 		return ERR_OK;
 	enum err r = store_bucket_find(c->server->store, c->bucket, s3_public_settings,
 	                               S3_PUBLIC_SETTINGS, c->arena, &b, e);
-	if (r == ERR_OK)
-		c->access = !configured && owns(c->credential, &b) ? S3_ACCESS_OWNER
-		                                                   : s3_public_access(&b);
+	if (r == ERR_OK && !configured && owns(c->credential, &b)) {
+		c->access = S3_ACCESS_OWNER;
+		c->owner = b.owner;
+	} else if (r == ERR_OK) {
+		c->access = s3_public_access(&b);
+	}
 	return r;
 }
 

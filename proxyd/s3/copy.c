@@ -52,9 +52,13 @@ static bool parse_source(struct s3_call *c, struct s3_lookup *l)
 	return true;
 }
 
-/* False: answered. */
-static bool source_holds(struct s3_call *c, const struct store_version *v)
+/* Whose bucket it is is asked again: since then it may have become somebody else's, with
+ * what was found. False: answered. */
+static bool source_holds(struct s3_call *c, const struct s3_lookup *l)
 {
+	const struct store_version *v = &l->found;
+	if (!s3_may_read_bucket(c, l->bucket))
+		return false;
 	if (precondition_check(&c->http->head, PRECONDITION_COPY_SOURCE, v->o.etag, v->modified) ==
 	    PRECONDITION_PROCEED)
 		return true;
@@ -194,7 +198,7 @@ static bool try_copy(struct s3_call *c, const struct s3_lookup *l, const struct 
 {
 	struct engine_copy copy = {
 		.source = &l->found,
-		.object = {.bucket = c->bucket, .key = c->key},
+		.object = {.bucket = c->bucket, .bucket_owner = c->owner, .key = c->key},
 		.conditions = *cond,
 		.checksum = missing_checksum(d, &l->found.o),
 		.request_id = c->request_id,
@@ -222,7 +226,7 @@ static void copy_object(struct s3_call *c)
 	    !s3_conditions(c, &cond) || !s3_conditions_hold(c, &cond))
 		return;
 	while (s3_look_up(c, &l, &failure, "Failed to copy object"))
-		if (!source_holds(c, &l.found) || !try_copy(c, &l, &d, &cond, &failure))
+		if (!source_holds(c, &l) || !try_copy(c, &l, &d, &cond, &failure))
 			return;
 }
 
@@ -344,7 +348,7 @@ static void upload_part_copy(struct s3_call *c)
 		return;
 	parse_wanted(c, &p);
 	while (s3_look_up(c, &p.source, &failure, "Failed to upload part"))
-		if (!source_holds(c, &p.source.found) || !try_part(c, &p, &failure))
+		if (!source_holds(c, &p.source) || !try_part(c, &p, &failure))
 			return;
 }
 

@@ -76,8 +76,9 @@ static void reply_created(struct s3_call *c, const struct store_upload *u)
 
 void s3_create_upload(struct s3_call *c)
 {
-	struct store_upload u = {.o = {.bucket = c->bucket, .key = c->key},
-	                         .owner = c->auth.access_key};
+	struct store_upload u = {
+		.o = {.bucket = c->bucket, .bucket_owner = c->owner, .key = c->key},
+		.owner = c->auth.access_key};
 	struct error e;
 	if (!s3_metadata(c, &u.o) || !parse_checksum(c, &u))
 		return;

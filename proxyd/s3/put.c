@@ -41,8 +41,9 @@ static bool store(struct s3_call *c, struct engine_put *put, const struct s3_upl
 
 bool s3_put_upload(struct s3_call *c, struct s3_upload *u, uint64_t max_size, struct str *etag)
 {
-	struct engine_put put = {.object = {.bucket = c->bucket, .key = c->key},
-	                         .request_id = c->request_id};
+	struct engine_put put = {
+		.object = {.bucket = c->bucket, .bucket_owner = c->owner, .key = c->key},
+		.request_id = c->request_id};
 	if (!s3_upload_parse(c, max_size, "Object size exceeds the maximum allowed size", u) ||
 	    !s3_metadata(c, &put.object) || !s3_conditions(c, &put.conditions) ||
 	    !s3_conditions_hold(c, &put.conditions) || (!u->open && !s3_admit(c, u->size)))

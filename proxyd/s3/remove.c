@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * DeleteObject and DeleteObjects: one catalogue transaction; the bytes are removed by the
- * clean-up queue that the same transaction filled.
+ * DeleteObject and DeleteObjects: the bytes are removed by the clean-up queue, which is
+ * filled in the same transaction that deletes an object.
  */
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
@@ -29,7 +29,7 @@ void s3_delete_object(struct s3_call *c)
 	struct error e;
 	if (!s3_version(c, &d.version) || !s3_if_match(c, &d.if_match))
 		return;
-	if (store_delete(c->server->store, c->bucket, &d, 1, &e) != ERR_OK)
+	if (store_delete(c->server->store, c->bucket, c->owner, &d, 1, &e) != ERR_OK)
 		s3_fail_err(c, &e, "Failed to delete object");
 	else if (d.result.code != ERR_OK)
 		s3_fail_err(c, &d.result, "Failed to delete object");
@@ -66,6 +66,7 @@ static enum s3_error error_of(const struct error *e)
 	case ERR_PRECONDITION:
 		return S3_PRECONDITION_FAILED;
 	case ERR_CONFLICT:
+	case ERR_UNAVAILABLE:
 		return S3_SERVICE_UNAVAILABLE;
 	default:
 		return S3_INTERNAL_ERROR;
@@ -156,7 +157,7 @@ void s3_delete_objects(struct s3_call *c)
 	struct item *items = ARENA_ARRAY(c->arena, struct item, list.n);
 	struct store_deletion *d = begin_items(c, &list, items, &n);
 	c->batch.keys = list.n;
-	enum err r = n ? store_delete(c->server->store, c->bucket, d, n, &e) : ERR_OK;
+	enum err r = n ? store_delete(c->server->store, c->bucket, c->owner, d, n, &e) : ERR_OK;
 	if (r == ERR_OK && n && d[0].result.code == ERR_NO_BUCKET) {
 		e = d[0].result; /* of all of them */
 		r = e.code;

@@ -64,6 +64,7 @@ struct s3_call {
 	const struct config_bucket *allowed;        /* at which it stands; NULL without */
 	enum s3_access access;
 	struct str bucket, key; /* decoded; key empty for bucket operations */
+	struct str owner;       /* of the bucket, as of store_commit(); once it was entered */
 	struct s3_form *form;   /* of a browser, which takes the place of the head; or NULL */
 	const struct s3_operation *operation;
 

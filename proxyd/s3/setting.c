@@ -172,7 +172,7 @@ void s3_get_setting(struct s3_call *c)
 static void keep(struct s3_call *c, const char *name, struct str value)
 {
 	struct error e;
-	if (store_bucket_set(c->server->store, c->bucket, name, value, &e) != ERR_OK)
+	if (store_bucket_set(c->server->store, c->bucket, c->owner, name, value, &e) != ERR_OK)
 		s3_fail_err(c, &e, NULL);
 	else
 		http_reply(c->http, 200, STR_NULL);
@@ -196,7 +196,8 @@ void s3_put_setting(struct s3_call *c)
 void s3_delete_setting(struct s3_call *c)
 {
 	struct error e;
-	if (store_bucket_unset(c->server->store, c->bucket, setting_of(c)->name, &e) != ERR_OK)
+	if (store_bucket_unset(c->server->store, c->bucket, c->owner, setting_of(c)->name, &e) !=
+	    ERR_OK)
 		s3_fail_err(c, &e, NULL);
 	else
 		http_reply(c->http, 204, STR_NULL);

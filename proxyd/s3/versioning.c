@@ -66,7 +66,7 @@ void s3_put_bucket_versioning(struct s3_call *c)
 	if (!document_read(&d, text, "VersioningConfiguration", c->arena) ||
 	    !document_allow(&d, d.root, once, NULL, NULL) || !read_mfa(&d) || !read_status(&d, &v))
 		s3_fail(c, d.error, d.why);
-	else if (store_set_versioning(c->server->store, c->bucket, v, &e) != ERR_OK)
+	else if (store_set_versioning(c->server->store, c->bucket, c->owner, v, &e) != ERR_OK)
 		s3_fail_err(c, &e, "Failed to set the versioning of the bucket");
 	else
 		http_reply(c->http, 200, STR_NULL);

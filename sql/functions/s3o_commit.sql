@@ -7,14 +7,14 @@
 --
 --   ok             done; modified is its time, queued the number of rows queued,
 --                  version_id what the client is told
---   no_bucket      the bucket is gone
+--   no_bucket      the bucket of p_owner (s3o_enter_bucket) is gone
 --   precondition, not_found   a condition does not hold
 --   intent_gone    an intent is not there any more, or not of this key
 --   draining       the backend of an intent began to drain
 --
 -- Whatever the status is but ok, nothing was changed: all checks come first.
-CREATE FUNCTION s3o_commit(p_bucket TEXT, p_name TEXT, p_generation TEXT, p_object JSONB,
-	p_segments JSONB, p_if_none_match_any BOOLEAN, p_if_match TEXT,
+CREATE FUNCTION s3o_commit(p_bucket TEXT, p_owner TEXT, p_name TEXT, p_generation TEXT,
+	p_object JSONB, p_segments JSONB, p_if_none_match_any BOOLEAN, p_if_match TEXT,
 	OUT status TEXT, OUT modified BIGINT, OUT version_id TEXT, OUT queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -25,7 +25,7 @@ DECLARE
 	v_id      BIGINT;
 	v_start   BIGINT := 0;
 BEGIN
-	v_open := s3o_open_key(p_bucket, p_name, p_if_none_match_any, p_if_match);
+	v_open := s3o_open_key(p_bucket, p_owner, p_name, p_if_none_match_any, p_if_match);
 	status := v_open.status;
 	IF status IS NOT NULL THEN
 		RETURN;

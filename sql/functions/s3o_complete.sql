@@ -19,7 +19,8 @@ DECLARE
 	v_placed RECORD;
 	v_unused s3o_delta[];
 BEGIN
-	v_open := s3o_open_key(p_bucket, p_name, p_if_none_match_any, p_if_match);
+	-- Whose bucket it is need not be asked: the upload goes with its bucket.
+	v_open := s3o_open_key(p_bucket, '', p_name, p_if_none_match_any, p_if_match);
 	IF v_open.status = 'no_bucket' THEN
 		status := v_open.status;
 		RETURN;

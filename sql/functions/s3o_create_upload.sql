@@ -3,10 +3,10 @@
 -- Begins an upload in parts; p_upload_row has columns of multipart_uploads. Status ok,
 -- no_bucket, or too_many: the bucket has p_max open ones already (0: no bound).
 CREATE FUNCTION s3o_create_upload(p_upload TEXT, p_bucket TEXT, p_name TEXT,
-	p_generation TEXT, p_upload_row JSONB, p_max BIGINT) RETURNS TEXT
+	p_owner TEXT, p_generation TEXT, p_upload_row JSONB, p_max BIGINT) RETURNS TEXT
 LANGUAGE plpgsql AS $$
 BEGIN
-	IF NOT (s3o_enter_bucket(p_bucket)).is_there THEN
+	IF NOT (s3o_enter_bucket(p_bucket, p_owner)).is_there THEN
 		RETURN 'no_bucket';
 	END IF;
 	IF p_max > 0 THEN

@@ -2,7 +2,7 @@
 --
 -- One item of s3o_delete(), which holds the locks.
 CREATE FUNCTION s3o_delete_one(p_bucket TEXT, p_versioning TEXT, p_name TEXT, p_version TEXT,
-	p_generation TEXT, p_if_match TEXT, p_marker TEXT,
+	p_generation TEXT, p_if_match TEXT, p_marker TEXT, p_tags JSONB,
 	OUT status TEXT, OUT is_marker BOOLEAN, OUT version_id TEXT, OUT deltas s3o_delta[])
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -15,9 +15,12 @@ BEGIN
 	SELECT * INTO v_old FROM s3o_find_version(p_bucket, p_name, p_version);
 	status := s3o_check_conditions(FOUND AND NOT v_old.is_delete_marker, v_old.etag, FALSE,
 		p_if_match);
-	IF status IS NULL AND COALESCE(v_old.generation, '') <> p_generation THEN
+	IF status IS NULL AND (COALESCE(v_old.generation, '') <> p_generation
+			OR p_tags <> COALESCE(v_old.tags, '{}')) THEN
 		status := 'changed';
-		IF p_version = '' AND p_versioning IS NULL THEN
+		IF p_tags IS NOT NULL OR p_if_match <> '' THEN
+			NULL; -- just that one was meant
+		ELSIF p_version = '' AND p_versioning IS NULL THEN
 			status := 'ok'; -- what has been replaced was deleted just before
 		ELSIF p_version = '' AND s3o_place_marker_before(p_versioning, p_bucket, p_name,
 				p_generation, v_old, p_marker) THEN

@@ -2,14 +2,14 @@
 --
 -- Enters the bucket, locks the key and checks the conditions of a write on its current
 -- version. Status NULL, or no_bucket, precondition, not_found.
-CREATE FUNCTION s3o_open_key(p_bucket TEXT, p_name TEXT, p_if_none_match_any BOOLEAN,
-	p_if_match TEXT, OUT status TEXT, OUT key s3o_locked_key)
+CREATE FUNCTION s3o_open_key(p_bucket TEXT, p_owner TEXT, p_name TEXT,
+	p_if_none_match_any BOOLEAN, p_if_match TEXT, OUT status TEXT, OUT key s3o_locked_key)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_bucket RECORD;
 	v_latest object_versions%ROWTYPE;
 BEGIN
-	v_bucket := s3o_enter_bucket(p_bucket);
+	v_bucket := s3o_enter_bucket(p_bucket, p_owner);
 	IF NOT v_bucket.is_there THEN
 		status := 'no_bucket';
 		RETURN;

@@ -12,13 +12,13 @@ DECLARE
 	v_found  TIMESTAMPTZ := '-infinity';
 	v_marker object_versions%ROWTYPE;
 BEGIN
-	IF p_versioning = 'Suspended' OR p_latest.generation IS NULL THEN
-		-- A null version has replaced the marker already.
-		RETURN p_latest.generation IS NOT NULL AND p_latest.version_id IS NULL;
-	END IF;
 	IF p_generation <> '' THEN
 		v_found := (SELECT created_at FROM object_versions
 			WHERE bucket = p_bucket AND object_name = p_name AND generation = p_generation);
+	END IF;
+	IF p_versioning = 'Suspended' OR p_latest.generation IS NULL THEN
+		-- A null version that is newer has replaced the marker already.
+		RETURN p_latest.version_id IS NULL AND p_latest.created_at > v_found;
 	END IF;
 	v_marker := s3o_version_of(p_bucket, p_name, p_marker, '{"is_delete_marker": true}');
 	v_marker.version_id := p_marker;

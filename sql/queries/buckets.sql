@@ -27,24 +27,31 @@ UNION
 SELECT bucket, owner, versioning, s3o_micros(created_at) FROM buckets WHERE bucket = $2
 ORDER BY bucket;
 
+-- Of the bucket of owner $2 (s3o_enter_bucket).
 -- name: put_bucket_setting
 -- columns: done
 INSERT INTO bucket_settings (bucket, name, value)
-SELECT bucket, $2, $3 FROM buckets WHERE bucket = $1
+SELECT bucket, $3, $4 FROM buckets WHERE bucket = $1 AND ($2 = '' OR owner = $2)
+FOR KEY SHARE
 ON CONFLICT (bucket, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now()
 RETURNING TRUE AS done;
 
 -- name: delete_bucket_setting
 -- columns: done
-WITH gone AS (DELETE FROM bucket_settings WHERE bucket = $1 AND name = $2)
-SELECT TRUE AS done FROM buckets WHERE bucket = $1;
+WITH mine AS (
+	SELECT bucket FROM buckets WHERE bucket = $1 AND ($2 = '' OR owner = $2)
+	FOR KEY SHARE
+), gone AS (
+	DELETE FROM bucket_settings WHERE bucket IN (SELECT bucket FROM mine) AND name = $3
+)
+SELECT TRUE AS done FROM mine;
 
 -- --- lifecycle ------------------------------------------------------------
 
 -- Buckets behind $1 with their rules.
 -- name: lifecycle_buckets :read
--- columns: bucket rules
-SELECT b.bucket, s.value AS rules FROM buckets b
+-- columns: bucket owner rules
+SELECT b.bucket, b.owner, s.value AS rules FROM buckets b
 LEFT JOIN bucket_settings s ON s.bucket = b.bucket AND s.name = 'lifecycle'
 WHERE b.bucket > $1 ORDER BY b.bucket LIMIT $2;
 

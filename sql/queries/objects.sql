@@ -8,7 +8,7 @@ SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9) AS status;
 
 -- name: commit
 -- columns: status modified version_id queued
-SELECT status, modified, version_id, queued FROM s3o_commit($1, $2, $3, $4, $5, $6, $7);
+SELECT status, modified, version_id, queued FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: abandon
 -- columns: status modified
@@ -20,12 +20,12 @@ SELECT s3o_cancel($1) AS done;
 
 -- name: delete
 -- columns: item status is_marker version_id queued
-SELECT item, status, is_marker, version_id, queued FROM s3o_delete($1, $2, $3);
+SELECT item, status, is_marker, version_id, queued FROM s3o_delete($1, $2, $3, $4, $5);
 
--- What is there of keys or versions that are to be deleted: $2 as for s3o_delete().
+-- What is there of keys or versions that are to be deleted: $2 as the items of s3o_delete().
 -- name: find_generations :read
--- columns: item generation
-SELECT i.ordinality AS item, v.generation
+-- columns: item generation parts
+SELECT i.ordinality AS item, v.generation, v.parts
 FROM jsonb_array_elements($2::JSONB) WITH ORDINALITY i
 CROSS JOIN LATERAL s3o_find_version($1, i.value ->> 'name', i.value ->> 'version') v;
 

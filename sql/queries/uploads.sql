@@ -4,7 +4,7 @@
 
 -- name: create_upload
 -- columns: status
-SELECT s3o_create_upload($1, $2, $3, $4, $5, $6) AS status;
+SELECT s3o_create_upload($1, $2, $3, $4, $5, $6, $7) AS status;
 
 -- name: find_upload :read
 -- columns: generation content_type headers metadata tags acl algorithm type owner created

@@ -8,7 +8,7 @@ SELECT versioning FROM buckets WHERE bucket = $1;
 
 -- name: set_versioning
 -- columns: done
-SELECT s3o_set_versioning($1, $2) AS done;
+SELECT s3o_set_versioning($1, $2, $3) AS done;
 
 -- name: list_versions :read
 -- columns: name is_group version_id is_latest is_marker size etag modified

@@ -1,11 +1,16 @@
 """Buckets that clients create, and what can be set on any bucket."""
+import base64
+import hashlib
 import re
+from contextlib import ExitStack
 
 import pytest
 from botocore.exceptions import ClientError
 
 from harness.orchestrator import BUCKETS
 from harness.service import Service
+from harness.signing import Signer
+from harness.wire import Wire
 
 PHOTOS, DOCUMENTS = BUCKETS["photos"], BUCKETS["documents"]
 
@@ -66,6 +71,38 @@ def test_a_bucket_belongs_to_the_key_that_created_it(launch):
     ours.delete_bucket(Bucket="ours")
     theirs.create_bucket(Bucket="ours")
     assert names(theirs) == ["documents", "ours"]
+
+
+def test_a_request_does_not_reach_the_bucket_of_the_next_owner(launch):
+    """Bodies that were begun when the bucket was ours come when it is theirs."""
+    o = launch(extra=buckets("photos", "documents"))
+    ours, theirs, sign = o.s3(), o.s3("documents"), Signer(f"127.0.0.1:{o.port}")
+    rules = b"""<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status>
+        <Filter><Prefix></Prefix></Filter><Expiration><Date>2001-01-01T00:00:00Z</Date>
+        </Expiration></Rule></LifecycleConfiguration>"""
+    begun = [("PUT", "/house/k", [], b"ours"),
+             ("POST", "/house", [("delete", "")], b"<Delete><Object><Key>k</Key></Object></Delete>"),
+             ("PUT", "/house", [("lifecycle", "")], rules),
+             ("PUT", "/house", [("versioning", "")], b"<VersioningConfiguration><Status>Enabled"
+              b"</Status></VersioningConfiguration>")]
+    ours.create_bucket(Bucket="house")
+    with ExitStack() as stack:
+        wires = []
+        for method, path, query, body in begun:
+            wire = stack.enter_context(Wire(o.port))
+            fields = {"expect": "100-continue",
+                      "content-md5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+            wire.send(sign.request(method, path, query, fields, body))
+            assert wire.answer().status == 100
+            wires.append((wire, body))
+        ours.delete_bucket(Bucket="house")
+        theirs.create_bucket(Bucket="house")
+        theirs.put_object(Bucket="house", Key="k", Body=b"theirs")
+        for wire, body in wires:
+            assert wire.send(body).answer().error == (404, "NoSuchBucket")
+    assert theirs.get_object(Bucket="house", Key="k")["Body"].read() == b"theirs"
+    assert "Status" not in theirs.get_bucket_versioning(Bucket="house")
+    assert error_of(theirs.get_bucket_lifecycle_configuration, Bucket="house")[0] == 404
 
 
 def test_creating_needs_the_right(creator):

@@ -111,6 +111,26 @@ def test_what_was_written_again_stays(orchestrator):
     assert keys(o) == ["k"]
 
 
+def test_rules_that_are_gone_remove_nothing(orchestrator):
+    """Although they were there when the walk began: it waits for a key."""
+    o = orchestrator
+    put(o, "old", "older")
+    age(o, 30, "old%")
+    set_rules(o, rule(Expiration={"Days": 3}))
+    with o.postgres.connect(o.database).cursor() as writer:
+        writer.execute("BEGIN; SELECT s3o_lock_key('photos', 'old')")
+        o.adminctl("run", "lifecycle")
+        until(lambda: o.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                            " AND NOT granted AND database = (SELECT oid FROM pg_database"
+                            "  WHERE datname = current_database())")[0][0], what="it waits")
+        o.s3().delete_bucket_lifecycle(Bucket="photos")
+        writer.execute("COMMIT")
+        writer.connection.close()
+    walk(o)
+    assert keys(o) == ["old", "older"]
+    assert not audited(o)
+
+
 @pytest.fixture
 def versioned(orchestrator):
     orchestrator.sql("UPDATE buckets SET versioning = 'Enabled' WHERE bucket = 'photos'")

@@ -120,7 +120,7 @@ PG_MAYBE static enum err sf_delete_if(struct sf *f, const char *key, const char 
                                       uint64_t *copies)
 {
 	struct store_deletion d = {.key = str_of(key), .if_match = str_of(if_match)};
-	enum err r = store_delete(f->s, STR("bk"), &d, 1, &f->e);
+	enum err r = store_delete(f->s, STR("bk"), STR_NULL, &d, 1, &f->e);
 	*copies = d.copies;
 	return r == ERR_OK ? d.result.code : r;
 }

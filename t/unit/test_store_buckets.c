@@ -4,6 +4,7 @@
  */
 #include "store/buckets.h"
 #include "store/expiry.h"
+#include "store/versions.h"
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
@@ -135,6 +136,39 @@ static void emptiness(const char *conninfo)
 }
 TEST(emptiness)
 
+/* The request was admitted to a bucket that somebody else has by now. */
+static void another_owner(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	struct store_object o = sf_object("k", 10);
+	struct store_written w;
+	struct store_upload u = {.o = {.bucket = STR("bk"), .key = STR("u")}};
+	struct store_deletion d = {.key = STR("k")};
+	sf_open(&f, conninfo, "one");
+	pg_text(conninfo, "UPDATE buckets SET owner = 'bert'");
+	for (int theirs = 1; theirs >= 0; theirs--) {
+		struct str owner = theirs ? STR("anna") : STR("bert");
+		enum err expected = theirs ? ERR_NO_BUCKET : ERR_OK;
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
+		o.bucket_owner = u.o.bucket_owner = owner;
+		ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), expected);
+		if (theirs)
+			store_cancel(f.s, &i);
+		ck_assert_int_eq(store_upload_create(f.s, &u, 0, &f.e), expected);
+		ck_assert_int_eq(store_delete(f.s, STR("bk"), owner, &d, 1, &f.e), ERR_OK);
+		ck_assert_int_eq(d.result.code, expected);
+		ck_assert_int_eq(store_bucket_set(f.s, STR("bk"), owner, "cors", STR("x"), &f.e),
+		                 expected);
+		ck_assert_int_eq(store_bucket_unset(f.s, STR("bk"), owner, "cors", &f.e), expected);
+		ck_assert_int_eq(store_set_versioning(f.s, STR("bk"), owner, STORE_VERSIONED, &f.e),
+		                 expected);
+		d = (struct store_deletion){.key = STR("k")};
+	}
+	sf_close(&f);
+}
+TEST(another_owner)
+
 static void settings(const char *conninfo)
 {
 	struct sf f;
@@ -143,19 +177,26 @@ static void settings(const char *conninfo)
 	ck_assert_int_eq(create(&f, "new", "anna"), ERR_OK);
 	ck_assert_int_eq(find(&f, "new", &b), ERR_OK);
 	ck_assert_uint_eq(b.n_settings, 0);
-	ck_assert_int_eq(store_bucket_set(f.s, STR("new"), "cors", STR("<a>\"\\"), &f.e), ERR_OK);
-	ck_assert_int_eq(store_bucket_set(f.s, STR("new"), "other", STR("x"), &f.e), ERR_OK);
-	ck_assert_int_eq(store_bucket_set(f.s, STR("none"), "cors", STR("x"), &f.e), ERR_NO_BUCKET);
+	ck_assert_int_eq(
+		store_bucket_set(f.s, STR("new"), STR("anna"), "cors", STR("<a>\"\\"), &f.e),
+		ERR_OK);
+	ck_assert_int_eq(store_bucket_set(f.s, STR("new"), STR("anna"), "other", STR("x"), &f.e),
+	                 ERR_OK);
+	ck_assert_int_eq(store_bucket_set(f.s, STR("none"), STR_NULL, "cors", STR("x"), &f.e),
+	                 ERR_NO_BUCKET);
 	ck_assert_int_eq(find(&f, "new", &b), ERR_OK);
 	ck_assert_uint_eq(b.n_settings, 1);
 	ck_assert(str_eq(store_bucket_setting(&b, "cors"), STR("<a>\"\\")));
 	ck_assert_uint_eq(store_bucket_setting(&b, "other").n, 0); /* was not asked for */
-	ck_assert_int_eq(store_bucket_set(f.s, STR("new"), "cors", STR("second"), &f.e), ERR_OK);
+	ck_assert_int_eq(
+		store_bucket_set(f.s, STR("new"), STR("anna"), "cors", STR("second"), &f.e),
+		ERR_OK);
 	ck_assert_int_eq(find(&f, "new", &b), ERR_OK);
 	ck_assert(str_eq(store_bucket_setting(&b, "cors"), STR("second")));
-	ck_assert_int_eq(store_bucket_unset(f.s, STR("new"), "cors", &f.e), ERR_OK);
-	ck_assert_int_eq(store_bucket_unset(f.s, STR("new"), "cors", &f.e), ERR_OK);
-	ck_assert_int_eq(store_bucket_unset(f.s, STR("none"), "cors", &f.e), ERR_NO_BUCKET);
+	ck_assert_int_eq(store_bucket_unset(f.s, STR("new"), STR("anna"), "cors", &f.e), ERR_OK);
+	ck_assert_int_eq(store_bucket_unset(f.s, STR("new"), STR("anna"), "cors", &f.e), ERR_OK);
+	ck_assert_int_eq(store_bucket_unset(f.s, STR("none"), STR_NULL, "cors", &f.e),
+	                 ERR_NO_BUCKET);
 	ck_assert_int_eq(find(&f, "new", &b), ERR_OK);
 	ck_assert_uint_eq(b.n_settings, 0);
 	ck_assert_int_eq(remove_bucket(&f, "new", "anna"), ERR_OK);
@@ -245,12 +286,20 @@ static void old_versions(const char *conninfo)
 }
 TEST(old_versions)
 
-static enum err delete_seen(struct sf *f, const char *version, const char *seen)
+static enum err expire(struct sf *f, const char *version, const struct store_version *seen,
+                       const char *rules)
 {
-	struct store_deletion d = {
-		.key = STR("k"), .version = str_of(version), .seen = str_of(seen)};
-	enum err r = store_delete(f->s, STR("bk"), &d, 1, &f->e);
-	return r == ERR_OK ? d.result.code : r;
+	const struct store_rules r = {.bucket = STR("bk"), .document = str_of(rules)};
+	struct store_aged v = {.tags = seen->o.tags, .n_tags = seen->o.n_tags};
+	struct store_deletion d = {.key = STR("k"), .version = str_of(version), .seen = &v};
+	memcpy(v.generation, seen->o.generation, sizeof v.generation);
+	ck_assert_int_eq(store_expire(f->s, &r, &d, 1, &f->e), ERR_OK);
+	return d.result.code;
+}
+
+static enum err delete_seen(struct sf *f, const char *version, const struct store_version *seen)
+{
+	return expire(f, version, seen, "");
 }
 
 /* Between looking and deleting the key is written again. */
@@ -262,15 +311,23 @@ static void only_what_was_seen(const char *conninfo)
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
 	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
-	ck_assert_int_eq(delete_seen(&f, "", v.o.generation), ERR_OK); /* it is gone */
-	ck_assert_int_eq(delete_seen(&f, "null", v.o.generation), ERR_CONFLICT);
+	ck_assert_int_eq(delete_seen(&f, "", &v), ERR_CONFLICT);
+	ck_assert_int_eq(delete_seen(&f, "null", &v), ERR_CONFLICT);
 	ck_assert_int_eq(sf_find(&f, "k", &w), ERR_OK);
 	pg_text(conninfo, "UPDATE buckets SET versioning = 'Enabled'");
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
-	ck_assert_int_eq(delete_seen(&f, "", w.o.generation), ERR_OK); /* hides only that */
+	ck_assert_int_eq(delete_seen(&f, "", &w), ERR_CONFLICT);
 	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
-	ck_assert_int_eq(delete_seen(&f, "null", w.o.generation), ERR_OK);
-	ck_assert_int_eq(delete_seen(&f, "", v.o.generation), ERR_OK);
+	ck_assert_int_eq(delete_seen(&f, "null", &w), ERR_OK);
+	pg_text(conninfo, "UPDATE object_versions SET tags = '{\"a\": \"b\"}'");
+	ck_assert_int_eq(delete_seen(&f, "", &v), ERR_CONFLICT);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
+	ck_assert_int_eq(expire(&f, "", &v, "rules"), ERR_NO_BUCKET);
+	ck_assert_int_eq(
+		store_bucket_set(f.s, STR("bk"), STR_NULL, "lifecycle", STR("rules"), &f.e),
+		ERR_OK);
+	ck_assert_int_eq(expire(&f, "", &v, ""), ERR_NO_BUCKET);
+	ck_assert_int_eq(expire(&f, "", &v, "rules"), ERR_OK);
 	ck_assert_int_eq(sf_find(&f, "k", &w), ERR_NOT_FOUND);
 	ck_assert(w.is_marker);
 	sf_close(&f);
@@ -284,7 +341,9 @@ static void buckets_with_rules(const char *conninfo)
 	size_t n;
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(create(&f, "zz", "anna"), ERR_OK);
-	ck_assert_int_eq(store_bucket_set(f.s, STR("zz"), "lifecycle", STR("doc"), &f.e), ERR_OK);
+	ck_assert_int_eq(
+		store_bucket_set(f.s, STR("zz"), STR("anna"), "lifecycle", STR("doc"), &f.e),
+		ERR_OK);
 	ck_assert_int_eq(store_rules_list(f.s, STR(""), 10, f.a, &rules, &n, &f.e), ERR_OK);
 	ck_assert_uint_eq(n, 2);
 	ck_assert(str_eq(rules[0].bucket, STR("bk")) && !rules[0].document.n);
@@ -306,6 +365,7 @@ int main(void)
 	tcase_add_test(t, test_created_with_settings);
 	tcase_add_test(t, test_too_many);
 	tcase_add_test(t, test_emptiness);
+	tcase_add_test(t, test_another_owner);
 	tcase_add_test(t, test_settings);
 	tcase_add_test(t, test_old_versions);
 	tcase_add_test(t, test_only_what_was_seen);

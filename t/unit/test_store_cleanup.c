@@ -383,10 +383,11 @@ static void late_deletion(const char *conninfo)
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK);
 	ck_assert_int_eq(store_find(f.s, STR("bk"), STR("k"), STR_NULL, f.a, &v, &f.e), ERR_OK);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
-	const char *deletion = pg_print(
-		"SELECT status || queued FROM s3o_delete('bk', '[{\"name\": \"k\", \"version\": "
-		"\"\", \"generation\": \"%s\", \"if_match\": \"\"}]', 0::SMALLINT)",
-		v.o.generation);
+	const char *deletion =
+		pg_print("SELECT status || queued FROM s3o_delete('bk', '', NULL, '[{\"name\": "
+	                 "\"k\", \"version\": "
+	                 "\"\", \"generation\": \"%s\", \"if_match\": \"\"}]', 0::SMALLINT)",
+	                 v.o.generation);
 	ck_assert_str_eq(pg_text(conninfo, deletion), "ok0");
 	sf_assert_space(&f, "a", 0, 0, 10);
 	sf_assert_space(&f, "b", 20, 0, 0);

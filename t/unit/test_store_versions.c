@@ -12,7 +12,7 @@
 static void set_versioning(struct sf *f, enum store_versioning v)
 {
 	enum store_versioning now;
-	ck_assert_int_eq(store_set_versioning(f->s, STR("bk"), v, &f->e), ERR_OK);
+	ck_assert_int_eq(store_set_versioning(f->s, STR("bk"), STR_NULL, v, &f->e), ERR_OK);
 	ck_assert_int_eq(store_versioning(f->s, STR("bk"), &now, &f->e), ERR_OK);
 	ck_assert_int_eq(now, v);
 }
@@ -31,7 +31,7 @@ static const char *put(struct sf *f, const char *key, uint64_t size)
 static struct store_deletion remove_key(struct sf *f, const char *key, const char *version)
 {
 	struct store_deletion d = {.key = str_of(key), .version = str_of(version)};
-	ck_assert_int_eq(store_delete(f->s, STR("bk"), &d, 1, &f->e), ERR_OK);
+	ck_assert_int_eq(store_delete(f->s, STR("bk"), STR_NULL, &d, 1, &f->e), ERR_OK);
 	ck_assert_int_eq(d.result.code, ERR_OK);
 	return d;
 }
@@ -64,7 +64,7 @@ static void unversioned(const char *conninfo)
 	ck_assert_int_eq(store_versioning(f.s, STR("bk"), &v, &f.e), ERR_OK);
 	ck_assert_int_eq(v, STORE_NEVER_VERSIONED);
 	ck_assert_int_eq(store_versioning(f.s, STR("none"), &v, &f.e), ERR_NO_BUCKET);
-	ck_assert_int_eq(store_set_versioning(f.s, STR("none"), STORE_VERSIONED, &f.e),
+	ck_assert_int_eq(store_set_versioning(f.s, STR("none"), STR_NULL, STORE_VERSIONED, &f.e),
 	                 ERR_NO_BUCKET);
 
 	ck_assert_str_eq(put(&f, "k", 1), "");
@@ -202,7 +202,7 @@ static void batches(const char *conninfo)
 		{.key = STR("other"), .if_match = STR("d41d8cd98f00b204e9800998ecf8427e")},
 	};
 	size_t n = sizeof d / sizeof *d;
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), d, n, &f.e), ERR_OK);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d, n, &f.e), ERR_OK);
 	const enum err results[] = {ERR_OK,        ERR_OK, ERR_PRECONDITION, ERR_OK, ERR_OK,
 	                            ERR_NOT_FOUND, ERR_OK};
 	for (size_t i = 0; i < n; i++)
@@ -215,23 +215,81 @@ static void batches(const char *conninfo)
 	ck_assert_int_eq(size_of(&f, "k", ""), -2);
 	ck_assert_int_eq(size_of(&f, "other", ""), -2);
 	struct store_deletion none = {.key = STR("k")};
-	ck_assert_int_eq(store_delete(f.s, STR("none"), &none, 1, &f.e), ERR_OK);
+	ck_assert_int_eq(store_delete(f.s, STR("none"), STR_NULL, &none, 1, &f.e), ERR_OK);
 	ck_assert_int_eq(none.result.code, ERR_NO_BUCKET);
 	sf_close(&f);
 }
 TEST(batches)
 
+/* Rows in the queue have the number of the transaction that made them. */
+static int64_t transactions(const char *conninfo)
+{
+	return pg_number(conninfo, "SELECT count(DISTINCT xmin::TEXT) FROM cleanup_queue");
+}
+
+/* Deletes the first n keys, which have so many segments each. */
+static int64_t delete_many(struct sf *f, const char *conninfo, size_t n, int segments)
+{
+	struct store_deletion *d = ARENA_ARRAY(f->a, struct store_deletion, n);
+	pg_text(conninfo, "DELETE FROM cleanup_queue");
+	pg_text(conninfo,
+	        pg_print("INSERT INTO object_versions (bucket, object_name, generation,"
+	                 " size_bytes, etag, is_latest, parts, created_at) SELECT 'bk', 'k' || i,"
+	                 " 'G', 0, '', TRUE, %d, now() FROM generate_series(1, %zu) i",
+	                 segments, n));
+	pg_text(conninfo,
+	        pg_print("WITH s AS (INSERT INTO segments (bucket, object_name, generation,"
+	                 " segment_number, start_byte, size_bytes, etag) SELECT 'bk', 'k' || i,"
+	                 " 'G', n, 0, 0, '' FROM generate_series(1, %zu) i,"
+	                 " generate_series(1, %d) n RETURNING segment_id) INSERT INTO"
+	                 " object_locations (segment_id, object_key, backend_name, backend_key,"
+	                 " size_bytes, created_at) SELECT segment_id, '', 'a', segment_id::TEXT, "
+	                 "0, now() FROM s",
+	                 n, segments));
+	pg_text(conninfo, pg_print("UPDATE backend_quota_slots SET copies = copies + %zu"
+	                           " WHERE backend_name = 'a' AND slot = 0",
+	                           n * (size_t)segments));
+	for (size_t i = 0; i < n; i++)
+		d[i] = (struct store_deletion){.key = str_of(arena_printf(f->a, "k%zu", i + 1))};
+	ck_assert_int_eq(store_delete(f->s, STR("bk"), STR_NULL, d, n, &f->e), ERR_OK);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(d[i].result.code, ERR_OK);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM cleanup_queue"),
+	                 (int64_t)n * segments);
+	return transactions(conninfo);
+}
+
+/* No transaction takes more than a second, or many locks. */
+static void large_batches(const char *conninfo)
+{
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(delete_many(&f, conninfo, 50, 1), 1);
+	ck_assert_int_eq(delete_many(&f, conninfo, 120, 1), 3);
+	ck_assert_int_eq(delete_many(&f, conninfo, 4, 2000), 2);
+	ck_assert_int_eq(delete_many(&f, conninfo, 2, 5001), 2);
+	sf_close(&f);
+}
+TEST(large_batches)
+
 /* A deletion as it is executed late: it found `found`, and another one is current. */
-static const char *delete_late(const char *conninfo, const char *found)
+static const char *delete_late_if(const char *conninfo, const char *found, const char *if_match)
 {
 	char sql[400];
-	snprintf(sql, sizeof sql,
-	         "SELECT status || ' ' || is_marker || ' ' || version_id FROM s3o_delete('bk', "
-	         "jsonb_build_array(jsonb_build_object('name', 'k', 'version', '', 'generation', "
-	         "'%s', 'if_match', '', 'marker', 'M' || (SELECT count(*) FROM object_versions))),"
-	         "0::SMALLINT)",
-	         found);
+	snprintf(
+		sql, sizeof sql,
+		"SELECT status || ' ' || is_marker || ' ' || version_id FROM s3o_delete('bk', '', "
+		"NULL, "
+		"jsonb_build_array(jsonb_build_object('name', 'k', 'version', '', 'generation', "
+		"'%s', 'if_match', '%s', 'marker', 'M' || (SELECT count(*) FROM object_versions))),"
+		"0::SMALLINT)",
+		found, if_match);
 	return pg_text(conninfo, sql);
+}
+
+static const char *delete_late(const char *conninfo, const char *found)
+{
+	return delete_late_if(conninfo, found, "");
 }
 
 /* It goes below what was written meanwhile. */
@@ -263,6 +321,43 @@ static void late_deletions(const char *conninfo)
 }
 TEST(late_deletions)
 
+/* A null version that is older than what was found is not the answer to a deletion. */
+static void late_deletion_of_what_hid_an_older_one(const char *conninfo)
+{
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	put(&f, "k", 1);
+	set_versioning(&f, STORE_VERSIONED);
+	const char *two = put(&f, "k", 2);
+	set_versioning(&f, STORE_VERSIONING_SUSPENDED);
+	remove_key(&f, "k", two);
+	ck_assert_int_eq(size_of(&f, "k", ""), 1);
+	ck_assert_str_eq(delete_late(conninfo, two), "changed false ");
+	ck_assert_int_eq(size_of(&f, "k", ""), 1);
+	sf_close(&f);
+}
+TEST(late_deletion_of_what_hid_an_older_one)
+
+/* The condition holds for what is there now, so that is what must go. */
+static void late_deletions_with_a_condition(const char *conninfo)
+{
+	struct sf f;
+	struct store_version v;
+	const char *tag = "d41d8cd98f00b204e9800998ecf8427e";
+	sf_open(&f, conninfo, "one");
+	put(&f, "k", 1);
+	ck_assert_int_eq(sf_find(&f, "k", &v), ERR_OK);
+	put(&f, "k", 2);
+	ck_assert_str_eq(delete_late_if(conninfo, v.o.generation, tag), "changed false ");
+	set_versioning(&f, STORE_VERSIONED);
+	const char *three = put(&f, "k", 3);
+	put(&f, "k", 4);
+	ck_assert_str_eq(delete_late_if(conninfo, three, tag), "changed false ");
+	ck_assert_int_eq(size_of(&f, "k", ""), 4);
+	sf_close(&f);
+}
+TEST(late_deletions_with_a_condition)
+
 /* --- versioning and writers ------------------------------------------------------- */
 
 struct change {
@@ -285,7 +380,7 @@ static void versioning_waits_for_writers(const char *conninfo)
 	struct change c = {.f = &f};
 	sf_open(&f, conninfo, "one");
 	PGconn *writer = PQconnectdb(conninfo);
-	PQclear(PQexec(writer, "BEGIN; SELECT s3o_enter_bucket('bk')"));
+	PQclear(PQexec(writer, "BEGIN; SELECT s3o_enter_bucket('bk', '')"));
 	ck_assert_int_eq(wait_group_spawn(&g, "change", run_change, &c, NULL), 0);
 	while (pg_number(conninfo, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
 		ck_assert_int_eq(task_sleep(10 * CLOCK_MS), 0);
@@ -479,7 +574,10 @@ int main(void)
 	tcase_add_test(t, test_enabled);
 	tcase_add_test(t, test_suspended);
 	tcase_add_test(t, test_batches);
+	tcase_add_test(t, test_large_batches);
 	tcase_add_test(t, test_late_deletions);
+	tcase_add_test(t, test_late_deletion_of_what_hid_an_older_one);
+	tcase_add_test(t, test_late_deletions_with_a_condition);
 	tcase_add_test(t, test_versioning_waits_for_writers);
 	tcase_add_test(t, test_lists);
 	tcase_add_test(t, test_cost_of_a_page);

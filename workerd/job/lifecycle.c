@@ -45,10 +45,12 @@ static struct {
 
 struct bucket {
 	struct pass *pass;
+	const struct store_rules *set; /* that were set on it */
 	struct str name;
 	struct lifecycle rules;
 	int64_t now, midnight; /* the last one, UTC */
 	uint64_t deleted;      /* in the window */
+	bool changed;          /* it is another one by now, or has other rules */
 };
 
 static int64_t interval(const struct config *c)
@@ -217,7 +219,6 @@ static void deleted(struct bucket *b, const struct store_aged *v, const struct l
 	                 LOG_INT("expiration_days", days)));
 }
 
-/* Deletes n versions in one transaction. */
 static enum err delete_batch(struct bucket *b, const struct store_aged *const *versions, size_t n,
                              struct error *e)
 {
@@ -225,15 +226,17 @@ static enum err delete_batch(struct bucket *b, const struct store_aged *const *v
 	for (size_t i = 0; i < n; i++) {
 		const struct store_aged *v = versions[i];
 		d[i].key = v->key;
-		d[i].seen = str_of(v->generation);
+		d[i].seen = v;
 		if (!v->is_latest || v->is_marker)
 			d[i].version = v->version;
 	}
-	enum err r = n ? store_delete(b->pass->setup->store, b->name, d, n, e) : ERR_OK;
-	for (size_t i = 0; r == ERR_OK && i < n; i++) {
+	enum err r = n ? store_expire(b->pass->setup->store, b->set, d, n, e) : ERR_OK;
+	for (size_t i = 0; i < n; i++) {
 		if (d[i].result.code == ERR_OK)
 			deleted(b, versions[i], rule_for(b, versions[i]));
-		else if (d[i].result.code != ERR_CONFLICT && d[i].result.code != ERR_NO_BUCKET)
+		else if (d[i].result.code == ERR_NO_BUCKET)
+			b->changed = true;
+		else if (r == ERR_OK && d[i].result.code != ERR_CONFLICT)
 			failed(b, d[i].key, "version not deleted", &d[i].result);
 	}
 	return r;
@@ -248,7 +251,7 @@ static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t
 	const struct store_aged **batch =
 		ARENA_ARRAY(b->pass->arena, const struct store_aged *, most);
 	enum err r = ERR_OK;
-	for (size_t i = 0; i < n && r == ERR_OK && !pass_must_stop(b->pass); i++) {
+	for (size_t i = 0; i < n && r == ERR_OK && !b->changed && !pass_must_stop(b->pass); i++) {
 		if (rule_for(b, &v[i]))
 			batch[count++] = &v[i];
 		if (count == most) {
@@ -256,7 +259,7 @@ static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t
 			count = 0;
 		}
 	}
-	return r == ERR_OK ? delete_batch(b, batch, count, e) : r;
+	return r == ERR_OK && !b->changed ? delete_batch(b, batch, count, e) : r;
 }
 
 /* Where the next window begins; STR_NULL: the bucket is finished. A window that had more
@@ -286,7 +289,9 @@ static enum err do_window(struct bucket *b, struct store_window *w, struct error
 	b->deleted = 0;
 	if (r == ERR_OK)
 		r = delete_aged(b, versions, n, e);
-	if (r == ERR_OK && !pass_must_stop(b->pass))
+	if (b->changed)
+		w->from = STR_NULL; /* the next walk knows better */
+	else if (r == ERR_OK && !pass_must_stop(b->pass))
 		w->from = next_from(b, versions, n, keys, last);
 	return r;
 }
@@ -366,7 +371,7 @@ static void keep(struct buf *b, struct str s)
 static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *windows,
                           bool *finished, struct error *e)
 {
-	struct bucket b = {.pass = p, .name = rules->bucket, .now = clock_wall()};
+	struct bucket b = {.pass = p, .set = rules, .name = rules->bucket, .now = clock_wall()};
 	struct store_window w;
 	enum err r = ERR_OK;
 	b.midnight = b.now - b.now % DAY;

@@ -26,21 +26,12 @@ static enum err bucket_error(struct str status, struct error *e)
 	return no_such_bucket(e);
 }
 
-static enum err change(struct store *s, enum query q, const struct args *a, struct error *e)
-{
-	struct db_result *res = NULL;
-	enum err r = exec_shielded(s, q, a, &res, e);
-	if (r == ERR_OK)
-		r = bucket_error(db_str(res, 0, 0), e);
-	db_result_free(&res);
-	return r;
-}
-
 enum err store_bucket_create(struct store *s, struct str bucket, struct str owner,
                              const struct str_pair *settings, size_t n, struct error *e)
 {
 	BUF_AUTO json = {0};
 	struct args a = {0};
+	struct db_result *res = NULL;
 	enum err r = json_of_pairs(settings, n, &json, e);
 	if (r != ERR_OK)
 		return r;
@@ -48,15 +39,41 @@ enum err store_bucket_create(struct store *s, struct str bucket, struct str owne
 	arg_str(&a, owner);
 	arg_i64(&a, STORE_BUCKETS_MAX);
 	arg_str(&a, buf_str(&json));
-	return change(s, Q_CREATE_BUCKET, &a, e);
+	r = exec_shielded(s, Q_CREATE_BUCKET, &a, &res, e);
+	if (r == ERR_OK)
+		r = bucket_error(db_str(res, 0, CREATE_BUCKET_STATUS), e);
+	db_result_free(&res);
+	return r;
+}
+
+/* One transaction. */
+static enum err delete_some(struct store *s, const struct args *a, bool *more, struct error *e)
+{
+	struct db_result *res = NULL;
+	enum err r = exec_shielded(s, Q_DELETE_BUCKET, a, &res, e);
+	*more = false;
+	if (r == ERR_OK) {
+		struct str status = db_str(res, 0, DELETE_BUCKET_STATUS);
+		*more = str_eq(status, STR("more"));
+		r = *more ? ERR_OK : bucket_error(status, e);
+		cleanup_queued(s, "abort_part_cleanup",
+		               (uint64_t)db_i64(res, 0, DELETE_BUCKET_QUEUED));
+	}
+	db_result_free(&res);
+	return r;
 }
 
 enum err store_bucket_delete(struct store *s, struct str bucket, struct str owner, struct error *e)
 {
 	struct args a = {0};
+	bool more = true;
+	enum err r = ERR_OK;
 	arg_str(&a, bucket);
 	arg_str(&a, owner);
-	return change(s, Q_DELETE_BUCKET, &a, e);
+	arg_slot(&a);
+	while (r == ERR_OK && more)
+		r = delete_some(s, &a, &more, e);
+	return r;
 }
 
 static void read_settings(struct arena *a, const struct db_result *res, struct store_bucket *b)

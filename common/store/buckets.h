@@ -29,8 +29,9 @@ struct store_bucket {
  * that it has: ERR_PRECONDITION. */
 enum err store_bucket_create(struct store *s, struct str bucket, struct str owner,
                              const struct str_pair *settings, size_t n, struct error *e);
-/* With all that was set on it. ERR_NO_BUCKET: the owner has no such bucket. ERR_CONFLICT:
- * it is not empty; versions, delete markers, open uploads and writes in progress count. */
+/* With all that was set on it. Open uploads are aborted, writes in progress will fail.
+ * ERR_NO_BUCKET: the owner has no such bucket. ERR_CONFLICT: it is not empty; versions and
+ * delete markers count. */
 enum err store_bucket_delete(struct store *s, struct str bucket, struct str owner, struct error *e);
 /* A bucket with those of the n named settings that are set. ERR_NO_BUCKET. */
 enum err store_bucket_find(struct store *s, struct str bucket, const char *const *names, size_t n,

@@ -7,8 +7,8 @@
 SELECT s3o_create_bucket($1, $2, $3, $4) AS status;
 
 -- name: delete_bucket
--- columns: status
-SELECT s3o_delete_bucket($1, $2) AS status;
+-- columns: status queued
+SELECT status, queued FROM s3o_delete_bucket($1, $2, $3);
 
 -- A row for each of the settings $2 that is there; one without a name if none is.
 -- name: find_bucket :read

@@ -115,6 +115,20 @@ def test_creating_needs_the_right(creator):
     assert error_of(other.delete_bucket, Bucket="photos") == (403, "AccessDenied")
 
 
+def test_open_uploads_go_with_their_bucket(creator):
+    """A bucket whose listing is empty can be deleted."""
+    s3 = creator.s3()
+    s3.create_bucket(Bucket="new-one")
+    upload = s3.create_multipart_upload(Bucket="new-one", Key="k")["UploadId"]
+    part = {"Bucket": "new-one", "Key": "k", "UploadId": upload, "PartNumber": 1}
+    s3.upload_part(**part, Body=b"x" * 1000)
+    s3.delete_bucket(Bucket="new-one")
+    assert error_of(s3.upload_part, **part, Body=b"x") == (404, "NoSuchBucket")
+    s3.create_bucket(Bucket="new-one")
+    assert error_of(s3.upload_part, **part, Body=b"x") == (404, "NoSuchUpload")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="new-one")
+
+
 def test_names_and_places_of_buckets(creator):
     service, s3 = Service(creator), creator.s3()
     for name in ("ab", "a" * 64, "Upper", "under_score", "-a-", "a..b", "192.168.5.4", "xn--a-b",

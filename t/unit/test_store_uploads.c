@@ -3,6 +3,7 @@
  * Uploads in parts in the catalogue: every outcome of every call, on a real database;
  * after each the invariants are checked.
  */
+#include "store/buckets.h"
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
@@ -494,6 +495,28 @@ static void lists(const char *conninfo)
 }
 TEST(lists)
 
+/* They go with their bucket, if need be in several transactions. */
+static void bucket_goes(const char *conninfo)
+{
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	struct store_upload u = begin(&f, "k");
+	ck_assert_int_eq(put_part(&f, &u, 1, "a", 10), ERR_OK);
+	pg_text(conninfo, "UPDATE buckets SET owner = 'anna'");
+	pg_text(conninfo, "INSERT INTO multipart_uploads (upload_id, bucket, object_name, "
+	                  "object_key, generation) SELECT 'u' || i, 'bk', 'k', 'bk/k', 'g' "
+	                  "FROM generate_series(1, 6000) i");
+	ck_assert_int_eq(store_bucket_delete(f.s, STR("bk"), STR("ben"), &f.e), ERR_NO_BUCKET);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM multipart_uploads"), 6001);
+	ck_assert_int_eq(store_bucket_delete(f.s, STR("bk"), STR("anna"), &f.e), ERR_OK);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM multipart_uploads"), 0);
+	ck_assert_int_eq(put_part(&f, &u, 2, "a", 10), ERR_NO_UPLOAD);
+	sf_assert_space(&f, "a", 0, 10, 10);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
+	sf_close(&f);
+}
+TEST(bucket_goes)
+
 int main(void)
 {
 	TCase *t = tcase_create("uploads");
@@ -509,5 +532,6 @@ int main(void)
 	tcase_add_test(t, test_conditions);
 	tcase_add_test(t, test_versions);
 	tcase_add_test(t, test_lists);
+	tcase_add_test(t, test_bucket_goes);
 	return run_tests("store_uploads", t);
 }

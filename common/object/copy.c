@@ -152,6 +152,7 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
 {
 	w->arg = run;
 	if (run->whole && !is_computed(run)) {
+		w->is_native = true;
 		w->accepts = can_copy;
 		w->send = send_natively;
 		enum err r = segment_write(g, a, w, e);
@@ -159,6 +160,7 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
 			return r;
 		begin_attempt(a, w);
 	}
+	w->is_native = false;
 	w->accepts = NULL;
 	w->send = send_bytes;
 	return segment_write(g, a, w, e);
@@ -330,6 +332,15 @@ static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p
 	return r;
 }
 
+/* Nothing of them is still on its way. */
+static void give_up(struct engine *g, const struct copying *p)
+{
+	task_shield();
+	for (size_t i = 0; i < p->n; i++)
+		store_abandon(g->store, &p->intents[i], "orphan_record_failed", false);
+	task_unshield();
+}
+
 static enum err copy_all(struct engine *g, struct arena *a, struct copying *p, struct error *e)
 {
 	enum err r = ERR_OK;
@@ -337,8 +348,7 @@ static enum err copy_all(struct engine *g, struct arena *a, struct copying *p, s
 		r = copy_segment(g, a, p, e);
 	if (r == ERR_OK)
 		return commit_copy(g, a, p, e);
-	for (size_t i = 0; i < p->n; i++)
-		segment_give_up(g, &p->intents[i], true);
+	give_up(g, p);
 	return r;
 }
 

@@ -24,6 +24,8 @@ struct segment_write {
 	/* Which of the backends that may take bytes count; NULL: all. */
 	bool (*accepts)(const struct segment_write *w, const struct backend *b,
 	                const struct placement_candidate *c);
+	/* send lets the backend copy: bytes may appear for longer, see backend_copy_landing(). */
+	bool is_native;
 	/* Sends the bytes to put->key of the backend, with the metadata that *put has
 	 * already; may be called for several backends. w->s.intents is that of this one. */
 	enum err (*send)(struct engine *g, struct arena *a, struct segment_write *w,
@@ -62,8 +64,5 @@ enum err segment_send_body(struct engine *g, struct arena *a, struct segment_wri
  * it did happen. Shielded from cancellation by the caller. */
 enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
                         int64_t *modified, struct error *e);
-
-/* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend. */
-void segment_give_up(struct engine *g, const struct store_intent *i, bool sent_any);
 
 #endif

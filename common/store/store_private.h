@@ -77,7 +77,7 @@ struct store {
 
 	int64_t renew_interval;
 	int64_t intent_life;      /* after which the reaper may come for one that is not renewed */
-	int64_t landing_time;     /* after which nothing more of an ended write arrives */
+	int64_t landing_time;     /* of intents that do not tell theirs */
 	struct live_intent *live; /* to be renewed */
 	size_t n_live, cap_live;
 

@@ -48,6 +48,10 @@ static enum err reserve_once(struct store *s, struct str bucket, struct str key,
 	arg_slot(&a);
 	arg_text(&a, s->instance);
 	arg_bool(&a, spread);
+	if (i->landing > 0)
+		arg_i64(&a, i->landing);
+	else
+		arg_null(&a);
 	enum err r = exec_shielded(s, Q_RESERVE, &a, &res, e);
 	if (r == ERR_OK) {
 		struct str status = db_str(res, 0, RESERVE_STATUS);
@@ -162,7 +166,8 @@ void store_abandon(struct store *s, const struct store_intent *i, const char *re
 	enum abandoned what;
 	int64_t modified;
 	struct error e;
-	abandon(s, i, reason, landing ? s->landing_time : 0, &what, &modified, &e);
+	int64_t delay = i->landing > 0 ? i->landing : s->landing_time;
+	abandon(s, i, reason, landing ? delay : 0, &what, &modified, &e);
 }
 
 /* One of them tells for all: they were committed together or not at all. */

@@ -4,7 +4,7 @@
 
 -- name: reserve
 -- columns: status
-SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9) AS status;
+SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS status;
 
 -- name: commit
 -- columns: status modified version_id queued

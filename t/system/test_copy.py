@@ -426,6 +426,31 @@ def test_a_backend_that_does_not_copy(launch, how):
     assert read(o, "to") == body and backend.count() == 1
 
 
+class Late(MemoryS3):
+    """Its copies appear after so many seconds, and nothing is heard of them before."""
+    after = 0
+
+    def copy(self, path, source):
+        time.sleep(self.after)
+        return super().copy(path, source)
+
+
+def test_a_copy_that_was_given_up_comes_late(launch):
+    """It is deleted when it has had the time to come, and not before."""
+    backend, body = Late("late"), os.urandom(24 * MIB)
+    o = launch([backend], {"server": {"backend_timeout": "2s"}})
+    o.s3().put_object(**SOURCE, Body=body)
+    backend.after = 2.75
+    copy(o, "patient")  # a second more for 16 MiB
+    assert calls(o, "PutObject", "late") == 1
+    backend.after = 6
+    copy(o)
+    assert calls(o, "PutObject", "late") == 2 and backend.count() == 3
+    until(lambda: backend.count() == 4, 20, "the bytes have come twice")
+    o.wait_clean()
+    assert backend.count() == 3 and read(o, "to") == body
+
+
 def test_a_full_backend_copies_to_another(launch, directories):
     o = launch([*directories(2, quota="1500KB")])
     body = os.urandom(MIB)

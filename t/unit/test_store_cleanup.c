@@ -313,6 +313,46 @@ static void late_bytes_in_debt(const char *conninfo)
 }
 TEST(late_bytes_in_debt)
 
+#define DUE_AFTER "SELECT round(extract(epoch FROM next_retry - created_at)) FROM cleanup_queue"
+
+static struct store_intent reserve_landing(struct sf *f, struct str backend_key, int64_t landing)
+{
+	struct store_intent i = {
+		.backend = "a", .backend_key = backend_key, .size = 10, .landing = landing};
+	ck_assert_int_eq(store_reserve(f->s, STR("bk"), STR("k"), &i, &f->e), ERR_OK);
+	return i;
+}
+
+/* A copy that the backend makes by itself tells how long it may go on. */
+static void landing_of_copies(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	uint64_t moved;
+	sf_config.server.backend_timeout = 30 * CLOCK_SEC;
+	sf_open(&f, conninfo, "one");
+	i = reserve_landing(&f, STR("bk/k~1"), 1000 * CLOCK_SEC);
+	store_abandon(f.s, &i, "test", true);
+	ck_assert_int_eq(pg_number(conninfo, DUE_AFTER), 1000);
+	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
+
+	/* Its writer has died 100 seconds ago. */
+	i = reserve_landing(&f, STR("bk/k~2"), 1000 * CLOCK_SEC);
+	sf_die(&f, &i);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '100 s'");
+	ck_assert_int_eq(store_reap(f.s, 60 * CLOCK_SEC, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	int due = (int)pg_number(conninfo, DUE_AFTER);
+	ck_assert(due > 890 && due <= 900);
+
+	/* It had not, but was slow, and gives up only now. */
+	store_abandon(f.s, &i, "test", true);
+	ck_assert_int_ge(pg_number(conninfo, DUE_AFTER), 1000);
+	sf_config.server.backend_timeout = 0;
+	sf_close(&f);
+}
+TEST(landing_of_copies)
+
 /* What a backend may still be storing is not deleted before it has had the time. */
 static void landing(const char *conninfo)
 {
@@ -324,9 +364,7 @@ static void landing(const char *conninfo)
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	store_abandon(f.s, &i, "test", true);
 	ck_assert_uint_eq(claim(&f, 10, 0, &rows), 0);
-	ck_assert_int_eq(pg_number(conninfo, "SELECT round(extract(epoch FROM next_retry - "
-	                                     "created_at)) FROM cleanup_queue"),
-	                 30);
+	ck_assert_int_eq(pg_number(conninfo, DUE_AFTER), 30);
 	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
 
 	reaped(&f, 10); /* counts from the last renewal */
@@ -458,6 +496,7 @@ int main(void)
 	tcase_add_test(t, test_late_bytes);
 	tcase_add_test(t, test_late_bytes_in_debt);
 	tcase_add_test(t, test_landing);
+	tcase_add_test(t, test_landing_of_copies);
 	tcase_add_test(t, test_settling);
 	tcase_add_test(t, test_late_deletion);
 	tcase_add_test(t, test_waking);

@@ -327,7 +327,7 @@ static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p
 	task_shield();
 	enum err r = store_commit(g->store, &c->object, &c->conditions, p->segments, p->n,
 	                          &c->written, e);
-	r = segment_settle(g, p->intents, p->n, r, &c->written.modified, e);
+	r = segment_settle(g, p->intents, p->n, r, &c->written, e);
 	task_unshield();
 	return r;
 }
@@ -418,7 +418,7 @@ static enum err commit_part(struct engine *g, struct segment_write *w, struct er
 {
 	struct part_run *p = w->arg;
 	set_checksum(p->arena, w, &p->run, p->c->checksum);
-	return store_part_commit(g->store, p->c->part.upload, &w->s, &w->modified, e);
+	return store_part_commit(g->store, p->c->part.upload, &w->s, &w->written.modified, e);
 }
 
 enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_copy *c,
@@ -452,7 +452,7 @@ enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_
 	c->source_backend = p.run.backend;
 	c->source_failed = p.run.source_failed;
 	c->part.backend = w.backend;
-	c->part.modified = w.modified;
+	c->part.modified = w.written.modified;
 	c->part.part.size = c->size;
 	c->part.part.etag = w.s.etag;
 	c->part.part.checksums = (struct str_pair *)w.s.checksums;

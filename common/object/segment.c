@@ -156,10 +156,10 @@ static enum err fill_etag(struct arena *a, struct segment_write *w, const struct
 }
 
 enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
-                        int64_t *modified, struct error *e)
+                        struct store_written *written, struct error *e)
 {
 	if (r == ERR_DB_UNCERTAIN)
-		return store_settle(g->store, intents, n, modified, e);
+		return store_settle(g->store, intents, n, written, e);
 	for (size_t i = 0; r != ERR_OK && i < n; i++)
 		store_abandon(g->store, &intents[i],
 		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
@@ -172,7 +172,7 @@ static enum err commit(struct engine *g, struct segment_write *w, struct error *
 {
 	task_shield();
 	enum err r = w->commit(g, w, e);
-	r = segment_settle(g, &w->intent, 1, r, &w->modified, e);
+	r = segment_settle(g, &w->intent, 1, r, &w->written, e);
 	task_unshield();
 	return r;
 }

@@ -143,10 +143,10 @@ enum err store_commit(struct store *s, const struct store_object *o,
 /* What became of a commit (of an object or a part) that ended with ERR_DB_UNCERTAIN? Its
  * intents are abandoned if they are still there, so that the commit cannot happen any
  * more, for instance after a later write of the same key that was acknowledged. ERR_OK:
- * it did happen, *modified is its time. ERR_UNAVAILABLE: it did not and will not.
- * ERR_DB_UNCERTAIN: unknown; the intents, if any, are the reaper's. */
+ * it did happen, *out is what it has made (of a part only the time). ERR_UNAVAILABLE: it
+ * did not and will not. ERR_DB_UNCERTAIN: unknown; the intents, if any, are the reaper's. */
 enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
-                      int64_t *modified, struct error *e);
+                      struct store_written *out, struct error *e);
 
 /* One key or version to be deleted. */
 struct store_deletion {

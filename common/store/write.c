@@ -136,7 +136,8 @@ static int resolution_of(enum abandoned a)
 }
 
 static enum err abandon(struct store *s, const struct store_intent *i, const char *reason,
-                        int64_t delay, enum abandoned *what, int64_t *modified, struct error *e)
+                        int64_t delay, enum abandoned *what, struct store_written *out,
+                        struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
@@ -150,7 +151,8 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 	enum err r = exec_shielded(s, Q_ABANDON, &a, &res, e);
 	if (r == ERR_OK) {
 		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
-		*modified = db_wall(res, 0, ABANDON_MODIFIED);
+		out->modified = db_wall(res, 0, ABANDON_MODIFIED);
+		version_id_copy(out->version_id, db_str(res, 0, ABANDON_VERSION_ID));
 		count_resolved(resolution_of(*what), 1);
 		cleanup_queued(s, reason, *what == ABANDONED_QUEUED || *what == ABANDONED_LATE);
 	} else {
@@ -164,20 +166,20 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing)
 {
 	enum abandoned what;
-	int64_t modified;
+	struct store_written none;
 	struct error e;
 	int64_t delay = i->landing > 0 ? i->landing : s->landing_time;
-	abandon(s, i, reason, landing ? delay : 0, &what, &modified, &e);
+	abandon(s, i, reason, landing ? delay : 0, &what, &none, &e);
 }
 
 /* One of them tells for all: they were committed together or not at all. */
 enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
-                      int64_t *modified, struct error *e)
+                      struct store_written *out, struct error *e)
 {
 	enum abandoned what;
-	int64_t time;
+	struct store_written found;
 	struct error why;
-	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &time, &why) != ERR_OK) {
+	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &found, &why) != ERR_OK) {
 		for (size_t i = 1; i < n; i++)
 			live_remove(s, intents[i].id);
 		count_resolved(METRIC_INTENT_AMBIGUOUS, n);
@@ -193,7 +195,7 @@ enum err store_settle(struct store *s, const struct store_intent *intents, size_
 		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
 	if (what != ABANDONED_COMMITTED)
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: what it made is gone already");
-	*modified = time;
+	*out = found;
 	return ERR_OK;
 }
 

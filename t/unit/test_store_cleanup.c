@@ -2,6 +2,7 @@
  *
  * The clean-up queue, intents left behind, and who is woken by what.
  */
+#include "store/versions.h"
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
@@ -389,11 +390,11 @@ static void settling(const char *conninfo)
 	struct store_intent i;
 	struct store_object o;
 	struct store_written w;
-	int64_t settled = 0;
+	struct store_written settled = {0};
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_UNAVAILABLE);
-	ck_assert_int_eq(settled, 0);
+	ck_assert_int_eq(settled.modified, 0);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, NULL), ERR_CONFLICT); /* on its way till now */
 	sf_assert_space(&f, "a", 0, 0, 10);
@@ -402,7 +403,8 @@ static void settling(const char *conninfo)
 	o = sf_object("k", 30);
 	ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
 	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);
-	ck_assert_int_eq(settled, w.modified);
+	ck_assert_int_eq(settled.modified, w.modified);
+	ck_assert_str_eq(settled.version_id, "");
 	sf_assert_space(&f, "a", 30, 0, 10);
 
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
@@ -410,6 +412,34 @@ static void settling(const char *conninfo)
 	sf_close(&f);
 }
 TEST(settling)
+
+/* And the client is told of the version that it has made, as the commit would have. */
+static void settling_versions(const char *conninfo)
+{
+	static const struct {
+		enum store_versioning versioning;
+		bool is_null;
+	} states[] = {{STORE_VERSIONED, false},
+	              {STORE_VERSIONING_SUSPENDED, true},
+	              {STORE_VERSIONED, false}};
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
+		struct store_intent i;
+		struct store_object o = sf_object("k", 30);
+		struct store_written w, settled;
+		ck_assert_int_eq(store_set_versioning(f.s, STR("bk"), states[k].versioning, &f.e),
+		                 ERR_OK);
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", 30, &i), ERR_OK);
+		ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
+		ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);
+		ck_assert_int_eq(settled.modified, w.modified);
+		ck_assert_str_eq(settled.version_id, w.version_id);
+		ck_assert_str_eq(settled.version_id, states[k].is_null ? "null" : o.generation);
+	}
+	sf_close(&f);
+}
+TEST(settling_versions)
 
 /* A deletion that comes late, its connection having broken, does not take what was
  * written since. */
@@ -498,6 +528,7 @@ int main(void)
 	tcase_add_test(t, test_landing);
 	tcase_add_test(t, test_landing_of_copies);
 	tcase_add_test(t, test_settling);
+	tcase_add_test(t, test_settling_versions);
 	tcase_add_test(t, test_late_deletion);
 	tcase_add_test(t, test_waking);
 	return run_tests("store_cleanup", t);

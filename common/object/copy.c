@@ -26,8 +26,10 @@ struct run {
 	const struct store_segment *whole; /* which they are exactly, or NULL */
 	uint64_t first, size;
 	unsigned kinds; /* checksums to be computed on the way */
-	/* Checksums of all that comes before: these bytes are added. NULL: none are wanted. */
+	/* Checksums of all that comes before: these bytes are added when they are written.
+	 * NULL: none are wanted. */
 	struct checksum_set **running;
+	struct checksum_set *next; /* the same with these bytes, as the last attempt sent them */
 	/* out */
 	const char *backend; /* of the source */
 	bool source_failed;
@@ -102,20 +104,14 @@ static enum err send_computed(struct engine *g, struct arena *a, struct segment_
                               struct error *e)
 {
 	struct run *run = w->arg;
-	struct checksum_set *next = run->running ? checksum_set_copy(*run->running) : NULL;
 	struct tally tally;
-	struct body *counted = tally_init(&tally, bytes, run->kinds, next);
+	checksum_set_free(&run->next);
+	run->next = run->running ? checksum_set_copy(*run->running) : NULL;
+	struct body *counted = tally_init(&tally, bytes, run->kinds, run->next);
 	enum err r = segment_send_body(g, a, w, b, put, counted, e);
-	if (r == ERR_OK) {
+	if (r == ERR_OK)
 		take_values(a, w, run, &tally);
-		if (run->running) {
-			checksum_set_free(run->running);
-			*run->running = next;
-			next = NULL;
-		}
-	}
 	tally_free(&tally);
-	checksum_set_free(&next);
 	return r;
 }
 
@@ -147,6 +143,15 @@ static void begin_attempt(struct arena *a, struct segment_write *w)
 	w->attempt = attempt;
 }
 
+static void advance(struct run *run)
+{
+	if (!run->next)
+		return;
+	checksum_set_free(run->running);
+	*run->running = run->next;
+	run->next = NULL;
+}
+
 static enum err write_run(struct engine *g, struct arena *a, struct segment_write *w,
                           struct run *run, struct error *e)
 {
@@ -163,7 +168,11 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
 	w->is_native = false;
 	w->accepts = NULL;
 	w->send = send_bytes;
-	return segment_write(g, a, w, e);
+	enum err r = segment_write(g, a, w, e);
+	if (r == ERR_OK)
+		advance(run);
+	checksum_set_free(&run->next);
+	return r;
 }
 
 /* --- checksums -------------------------------------------------------------------- */

@@ -306,19 +306,21 @@ def test_a_multipart_source_over_several_backends(launch, directories, radosgw, 
 
 
 class Breaking(MemoryS3):
-    """It takes all bytes of an object, and then fails: once, at the n-th."""
-    at = 0
+    """It takes all bytes of an object, and then fails: once, at the n-th, with an error or
+    by what it says of the bytes."""
+    at, damages = 0, False
 
     def put(self, path, length, read):
         body = read(length)
         self.at -= 1
-        if self.at == 0:
+        if self.at == 0 and not self.damages:
             return self.error(500, "InternalError")
         self.stored[path] = body
-        return 200, b""
+        return 200, b"", {"ETag": '"%032d"' % 0} if self.at == 0 else {}
 
 
-def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
+@pytest.mark.parametrize("damages", [False, True])
+def test_a_checksum_of_segments_that_were_sent_twice(launch, directories, damages):
     """Bytes of an attempt that failed do not count, of the first segment or a later one."""
     backend = Breaking("breaking")
     o = launch([backend, *directories(1)], {"server": {"backend_timeout": "2s"}})
@@ -329,6 +331,7 @@ def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
     listed = [{"PartNumber": n, "ETag": u.tags[n], "ChecksumSHA256": s} for n, s in enumerate(sums, 1)]
     u.s3.complete_multipart_upload(**u.where, MultipartUpload={"Parts": listed})
     whole = base64.b64encode(CHECKSUMS["sha256"](b"".join(parts))).decode()
+    backend.damages = damages
     for backend.at in (1, 2):
         result = copy(o, ChecksumAlgorithm="SHA256")["CopyObjectResult"]
         assert result["ChecksumSHA256"] == whole and backend.at <= 0

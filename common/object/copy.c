@@ -373,13 +373,16 @@ enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, s
 	if (n == 0)
 		return err_set(e, ERR_IO, "the catalogue has no segments of the source");
 	take_from_source(c);
+	if (n > 1)
+		store_read_begins(g->store, c->source->o.generation);
 	enum err r = load_known(g, a, &p, e);
-	if (r != ERR_OK)
-		return r;
 	if (c->checksum >= 0 && n > 1 && !checksum_is_crc((enum checksum_kind)c->checksum))
 		p.running = checksum_set_new(CHECKSUM_BIT(c->checksum));
-	r = copy_all(g, a, &p, e);
+	if (r == ERR_OK)
+		r = copy_all(g, a, &p, e);
 	checksum_set_free(&p.running);
+	if (n > 1)
+		store_read_ends(g->store, c->source->o.generation);
 	return r;
 }
 

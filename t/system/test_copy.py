@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -625,6 +626,25 @@ def test_a_slow_copy_fails_late(slow):
     until(lambda: any(line["msg"] == "S3 request failed" for line in slow.log_lines("proxyd")))
     assert slow.metrics()['s3o_manager_requests_total{operation="CopyObject",backend="",'
                           'status="error"}'] == 1
+
+
+def test_the_source_stays_until_all_of_it_is_copied(slow):
+    """However long its first segment takes, and whatever replaces it meanwhile."""
+    u, parts = upload(slow, "from"), [os.urandom(5 * MIB), os.urandom(1000)]
+    for number, body in enumerate(parts, 1):
+        u.part(number, body)
+    u.complete()
+    with ThreadPoolExecutor() as pool:
+        copying = pool.submit(copy, slow)
+        assert slow.slow.asked.wait(20)
+        slow.s3().put_object(**SOURCE, Body=b"new")
+        try:
+            until(slow.keeps_for_readers, 14, "its deletion is put off")
+        finally:
+            slow.slow.go.set()
+        copying.result()
+    assert read(slow, "to") == b"".join(parts)
+    assert calls(slow, "CopyObject", "slow") == 2  # at the first go
 
 
 def test_a_client_that_leaves_a_slow_copy(slow):

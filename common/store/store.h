@@ -55,10 +55,11 @@ struct store_intent {
 	uint64_t size;          /* bytes on the backend */
 	int64_t landing;        /* microseconds after the writer's last sign of life in which
 	                         * bytes may still arrive; 0: server.backend_timeout */
+	size_t place;           /* private: among those that are renewed */
 };
 
 /* Writes the intent and reserves its size on the backend, in one transaction.
- * The caller fills all but the id, which is made here.
+ * The caller fills what is not made here: all but id and place.
  * ERR_NO_SPACE: would exceed the quota. ERR_CONFLICT: the backend is draining or
  * unknown. From success on the intent is renewed in the background until
  * store_commit, store_settle, store_abandon or store_cancel. */

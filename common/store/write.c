@@ -76,7 +76,7 @@ enum err store_reserve(struct store *s, struct str bucket, struct str key, struc
 	if (r == ERR_OK && again)
 		r = err_set(e, ERR_CONFLICT, "backend %s: its slots are not complete", i->backend);
 	if (r == ERR_OK)
-		live_add(s, i->id);
+		live_add(s, i);
 	else if (r == ERR_DB_UNCERTAIN)
 		store_cancel(s, i); /* or the space is taken until the reaper comes */
 	return r;
@@ -141,7 +141,7 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
-	live_remove(s, i->id);
+	live_remove(s, i);
 	arg_text(&a, i->id);
 	arg_text(&a, i->backend);
 	arg_str(&a, i->backend_key);
@@ -181,13 +181,13 @@ enum err store_settle(struct store *s, const struct store_intent *intents, size_
 	struct error why;
 	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &found, &why) != ERR_OK) {
 		for (size_t i = 1; i < n; i++)
-			live_remove(s, intents[i].id);
+			live_remove(s, &intents[i]);
 		count_resolved(METRIC_INTENT_AMBIGUOUS, n);
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
 	}
 	for (size_t i = 1; i < n; i++) {
 		if (what == ABANDONED_COMMITTED)
-			live_remove(s, intents[i].id);
+			live_remove(s, &intents[i]);
 		else
 			store_abandon(s, &intents[i], "orphan_record_failed", false);
 	}
@@ -204,7 +204,7 @@ void store_cancel(struct store *s, const struct store_intent *i)
 	struct args a = {0};
 	struct db_result *res = NULL;
 	struct error e;
-	live_remove(s, i->id);
+	live_remove(s, i);
 	arg_text(&a, i->id);
 	if (exec_shielded(s, Q_CANCEL, &a, &res, &e) == ERR_OK)
 		count_resolved(db_bool(res, 0, CANCEL_DONE) ? METRIC_INTENT_DROPPED
@@ -241,7 +241,7 @@ void intents_landed(struct store *s, const struct store_new_segment *segments, s
 {
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < segments[i].n_intents; k++)
-			live_remove(s, segments[i].intents[k].id);
+			live_remove(s, &segments[i].intents[k]);
 		count_resolved(METRIC_INTENT_COMMITTED, segments[i].n_intents);
 	}
 }

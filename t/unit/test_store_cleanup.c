@@ -212,6 +212,39 @@ static void reaper(const char *conninfo)
 }
 TEST(reaper)
 
+/* Whatever the order in which intents come and go, those that are there are renewed. */
+static void renewals(const char *conninfo)
+{
+	enum { N = 100 };
+	struct sf f;
+	struct store_intent first[N], later[N / 2];
+	sf_config.write_path.min_age = CLOCK_SEC;
+	sf_open(&f, conninfo, "one");
+	for (int k = 0; k < N; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &first[k]), ERR_OK);
+	for (int k = 0; k < N; k += 2)
+		store_cancel(f.s, &first[k]);
+	for (int k = 0; k < N / 2; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", "b", 1, &later[k]), ERR_OK);
+	for (int k = 0; k < N; k += 2)
+		store_cancel(f.s, &first[k]); /* its place has another */
+	ck_assert_uint_eq(f.s->n_live, N);
+	ck_assert_uint_eq(f.s->n_places, N);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
+	pg_until(pg_number(conninfo, "SELECT count(*) FROM pending_objects "
+	                             "WHERE renewed_at > now() - interval '1 hour'") == N);
+	pg_text(conninfo, pg_print("SELECT s3o_cancel('%s')", later[7].id));
+	pg_until(store_intent_is_gone(f.s, &later[7]));
+	ck_assert(!store_intent_is_gone(f.s, &later[8]));
+	for (int k = 0; k < N / 2; k++) {
+		store_cancel(f.s, &later[k]);
+		store_cancel(f.s, &first[2 * k + 1]);
+	}
+	ck_assert_uint_eq(f.s->n_live, 0);
+	sf_close(&f);
+}
+TEST(renewals)
+
 /* An intent that is being committed is locked: the reaper passes it over. */
 static void reaper_and_commit(const char *conninfo)
 {
@@ -522,6 +555,7 @@ int main(void)
 	tcase_add_test(t, test_failures);
 	tcase_add_test(t, test_longest_wait);
 	tcase_add_test(t, test_reaper);
+	tcase_add_test(t, test_renewals);
 	tcase_add_test(t, test_reaper_and_commit);
 	tcase_add_test(t, test_late_bytes);
 	tcase_add_test(t, test_late_bytes_in_debt);

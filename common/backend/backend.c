@@ -109,6 +109,23 @@ bool backend_can_copy(const struct backend *b, uint64_t size)
 	return b->copy_max > 0 && size <= b->copy_max;
 }
 
+static int64_t time_of(uint64_t size, uint64_t rate)
+{
+	return (int64_t)(size / rate * CLOCK_SEC + size % rate * CLOCK_SEC / rate);
+}
+
+int64_t backend_copy_patience(const struct backend *b, uint64_t size)
+{
+	return b->timeout_us + time_of(size, BACKEND_COPY_RATE);
+}
+
+int64_t backend_copy_landing(const struct backend *b, uint64_t size)
+{
+	if (b->config->type != BACKEND_S3)
+		return b->timeout_us;
+	return b->timeout_us + time_of(size, BACKEND_COPY_RATE_LATE);
+}
+
 /* --- breaker and metrics -------------------------------------------------- */
 
 struct call {

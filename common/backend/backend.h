@@ -134,6 +134,20 @@ bool backend_wants_sha256(const struct backend *b);
 /* Can backend_copy() be tried with an object of that size? */
 bool backend_can_copy(const struct backend *b, uint64_t size);
 
+/* Bytes in a second of a copy that a server makes by itself, saying nothing meanwhile.
+ * Amazon S3 copies 5 GiB in about a minute. A server that needs five times as long is
+ * still waited for. One that is given up goes on all the same, and its bytes appear when
+ * it is through: that is reckoned with for four times as long. */
+#define BACKEND_COPY_RATE      (UINT64_C(16) * 1024 * 1024)
+#define BACKEND_COPY_RATE_LATE (UINT64_C(4) * 1024 * 1024)
+
+/* How long a copy of that size may be silent: the time-out of the backend, and what the
+ * bytes take. Microseconds. */
+int64_t backend_copy_patience(const struct backend *b, uint64_t size);
+/* How long after it was given up its bytes may still appear. A folder is copied by this
+ * process, so not longer than those of any other write. */
+int64_t backend_copy_landing(const struct backend *b, uint64_t size);
+
 /* The calls: breaker, metrics (s3o_backend_requests_total, ..._duration_seconds)
  * and retry of ERR_BUSY around the implementation. */
 enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);

@@ -64,7 +64,8 @@ static struct str path_of(const struct s3 *s, struct arena *a, struct str key)
 	return arena_dup(a, buf_str(&path));
 }
 
-/* Signs and sends; x needs only what concerns its body. */
+/* Signs and sends; x needs only what concerns its body, and response_us if the answer may
+ * take longer than others. */
 static enum err exchange(struct s3 *s, struct arena *a, const struct request *r,
                          struct http_exchange *x, struct error *e)
 {
@@ -87,7 +88,9 @@ static enum err exchange(struct s3 *s, struct arena *a, const struct request *r,
 	x->host = s->host;
 	x->fields = r->fields;
 	x->n_fields = r->n_fields + SIGV4_FIELDS;
-	x->response_us = x->idle_us = s->base.timeout_us;
+	x->idle_us = s->base.timeout_us;
+	if (x->response_us == 0)
+		x->response_us = s->base.timeout_us;
 	return http_client_exchange(s->client, a, x, e);
 }
 
@@ -201,12 +204,12 @@ static struct str copy_source(const struct s3 *s, struct arena *a, struct str ke
 
 /* Servers begin to answer before they begin to copy, so that nobody gets impatient:
  * only the document tells how it ended. */
-static enum err take_copy(struct s3 *s, struct arena *a, struct backend_put *p,
-                          struct http_exchange *x, struct error *e)
+static enum err take_copy(struct arena *a, struct backend_put *p, struct http_exchange *x,
+                          struct error *e)
 {
 	BUF_AUTO doc = {0};
 	struct str etag;
-	enum err r = s3_read_body(s, x->body, COPY_MAX, &doc, e);
+	enum err r = s3_read_body(x->body, x->response_us, COPY_MAX, &doc, e);
 
 	body_close(&x->body);
 	if (r == ERR_OK)
@@ -221,7 +224,7 @@ static enum err s3_copy(struct backend *b, struct arena *a, struct str from, uin
 {
 	struct s3 *s = of(b);
 	struct request r = {.method = STR("PUT"), .key = p->key};
-	struct http_exchange x = {0};
+	struct http_exchange x = {.response_us = backend_copy_patience(b, size)};
 	enum err result;
 
 	put_fields(a, p, 2, &r);
@@ -234,7 +237,7 @@ static enum err s3_copy(struct backend *b, struct arena *a, struct str from, uin
 	if (result != ERR_OK)
 		return result;
 	if (x.head.status == 200)
-		return take_copy(s, a, p, &x, e);
+		return take_copy(a, p, &x, e);
 	p->sent_any = may_be_stored(&x) && x.head.status != 501; /* it does not know copies */
 	return s3_refusal(s, a, &x, size, e);
 }
@@ -397,7 +400,7 @@ static enum err s3_list(struct backend *b, struct arena *a, struct backend_list 
 		return result;
 	if (x.head.status != 200)
 		return s3_refusal(s, a, &x, 0, e);
-	result = s3_read_body(s, x.body, LIST_MAX, &doc, e);
+	result = s3_read_body(x.body, s->base.timeout_us, LIST_MAX, &doc, e);
 	body_close(&x.body);
 	return result == ERR_OK ? s3_parse_list(a, buf_str(&doc), l, e) : result;
 }

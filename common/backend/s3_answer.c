@@ -14,13 +14,13 @@
 #define ERROR_MAX ((size_t)64 * 1024) /* bytes of an error document that we read */
 #define READ_STEP ((size_t)16 * 1024)
 
-enum err s3_read_body(struct s3 *s, struct body *b, size_t max, struct buf *out, struct error *e)
+enum err s3_read_body(struct body *b, int64_t idle_us, size_t max, struct buf *out, struct error *e)
 {
 	while (out->n <= max) {
 		ssize_t n;
 
 		buf_reserve(out, READ_STEP);
-		n = body_read(b, out->p + out->n, READ_STEP, s->base.timeout_us, e);
+		n = body_read(b, out->p + out->n, READ_STEP, idle_us, e);
 		if (n < 0)
 			return e->code;
 		if (n == 0)
@@ -110,7 +110,7 @@ enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint
 	struct error unreadable;
 
 	/* An answer that cannot be read to its end still has its status. */
-	s3_read_body(s, x->body, ERROR_MAX, &doc, &unreadable);
+	s3_read_body(x->body, s->base.timeout_us, ERROR_MAX, &doc, &unreadable);
 	body_close(&x->body);
 	if (doc.n > 0 && xml_parse(buf_str(&doc), a, &tree, &unreadable) == ERR_OK &&
 	    str_eq(tree->name, STR("Error")))

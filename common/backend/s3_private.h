@@ -31,8 +31,9 @@ struct s3 {
 enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint64_t size,
                     struct error *e);
 
-/* All of a body, at most max bytes (else ERR_PROTOCOL). */
-enum err s3_read_body(struct s3 *s, struct body *b, size_t max, struct buf *out, struct error *e);
+/* All of a body, at most max bytes (else ERR_PROTOCOL). idle_us: for each wait. */
+enum err s3_read_body(struct body *b, int64_t idle_us, size_t max, struct buf *out,
+                      struct error *e);
 
 /* Fills a page from a ListBucketResult. */
 enum err s3_parse_list(struct arena *a, struct str doc, struct backend_list *l, struct error *e);

@@ -102,7 +102,8 @@ static const struct setting server_settings[] = {
          .prose = "How long a request may wait for a free place. 0 refuses it at once."},
 	{C("backend_timeout", DURATION, server.backend_timeout), ACTIVE, .fallback = "30s",
          POSITIVE,
-         .prose = "Longest silence of a backend within one request. At most write_timeout."},
+         .prose = "Longest silence of a backend within one request; in one that lets it copy an "
+                  "object, a second more for each 16 MiB. At most write_timeout."},
 	{C("read_header_timeout", DURATION, server.read_header_timeout), ACTIVE, .fallback = "10s",
          POSITIVE, .prose = "Time for a client to send a request head. At most read_timeout."},
 	{C("read_timeout", DURATION, server.read_timeout), ACTIVE, .fallback = "5m", POSITIVE,

@@ -26,8 +26,10 @@ struct run {
 	const struct store_segment *whole; /* which they are exactly, or NULL */
 	uint64_t first, size;
 	unsigned kinds; /* checksums to be computed on the way */
-	/* Checksums of all that comes before: these bytes are added. NULL: none are wanted. */
+	/* Checksums of all that comes before: these bytes are added when they are written.
+	 * NULL: none are wanted. */
 	struct checksum_set **running;
+	struct checksum_set *next; /* the same with these bytes, as the last attempt sent them */
 	/* out */
 	const char *backend; /* of the source */
 	bool source_failed;
@@ -102,20 +104,14 @@ static enum err send_computed(struct engine *g, struct arena *a, struct segment_
                               struct error *e)
 {
 	struct run *run = w->arg;
-	struct checksum_set *next = run->running ? checksum_set_copy(*run->running) : NULL;
 	struct tally tally;
-	struct body *counted = tally_init(&tally, bytes, run->kinds, next);
+	checksum_set_free(&run->next);
+	run->next = run->running ? checksum_set_copy(*run->running) : NULL;
+	struct body *counted = tally_init(&tally, bytes, run->kinds, run->next);
 	enum err r = segment_send_body(g, a, w, b, put, counted, e);
-	if (r == ERR_OK) {
+	if (r == ERR_OK)
 		take_values(a, w, run, &tally);
-		if (run->running) {
-			checksum_set_free(run->running);
-			*run->running = next;
-			next = NULL;
-		}
-	}
 	tally_free(&tally);
-	checksum_set_free(&next);
 	return r;
 }
 
@@ -147,11 +143,21 @@ static void begin_attempt(struct arena *a, struct segment_write *w)
 	w->attempt = attempt;
 }
 
+static void advance(struct run *run)
+{
+	if (!run->next)
+		return;
+	checksum_set_free(run->running);
+	*run->running = run->next;
+	run->next = NULL;
+}
+
 static enum err write_run(struct engine *g, struct arena *a, struct segment_write *w,
                           struct run *run, struct error *e)
 {
 	w->arg = run;
 	if (run->whole && !is_computed(run)) {
+		w->is_native = true;
 		w->accepts = can_copy;
 		w->send = send_natively;
 		enum err r = segment_write(g, a, w, e);
@@ -159,9 +165,14 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
 			return r;
 		begin_attempt(a, w);
 	}
+	w->is_native = false;
 	w->accepts = NULL;
 	w->send = send_bytes;
-	return segment_write(g, a, w, e);
+	enum err r = segment_write(g, a, w, e);
+	if (r == ERR_OK)
+		advance(run);
+	checksum_set_free(&run->next);
+	return r;
 }
 
 /* --- checksums -------------------------------------------------------------------- */
@@ -325,9 +336,18 @@ static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p
 	task_shield();
 	enum err r = store_commit(g->store, &c->object, &c->conditions, p->segments, p->n,
 	                          &c->written, e);
-	r = segment_settle(g, p->intents, p->n, r, &c->written.modified, e);
+	r = segment_settle(g, p->intents, p->n, r, &c->written, e);
 	task_unshield();
 	return r;
+}
+
+/* Nothing of them is still on its way. */
+static void give_up(struct engine *g, const struct copying *p)
+{
+	task_shield();
+	for (size_t i = 0; i < p->n; i++)
+		store_abandon(g->store, &p->intents[i], "orphan_record_failed", false);
+	task_unshield();
 }
 
 static enum err copy_all(struct engine *g, struct arena *a, struct copying *p, struct error *e)
@@ -337,8 +357,7 @@ static enum err copy_all(struct engine *g, struct arena *a, struct copying *p, s
 		r = copy_segment(g, a, p, e);
 	if (r == ERR_OK)
 		return commit_copy(g, a, p, e);
-	for (size_t i = 0; i < p->n; i++)
-		segment_give_up(g, &p->intents[i], true);
+	give_up(g, p);
 	return r;
 }
 
@@ -354,13 +373,16 @@ enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, s
 	if (n == 0)
 		return err_set(e, ERR_IO, "the catalogue has no segments of the source");
 	take_from_source(c);
+	if (n > 1)
+		store_read_begins(g->store, c->source->o.generation);
 	enum err r = load_known(g, a, &p, e);
-	if (r != ERR_OK)
-		return r;
 	if (c->checksum >= 0 && n > 1 && !checksum_is_crc((enum checksum_kind)c->checksum))
 		p.running = checksum_set_new(CHECKSUM_BIT(c->checksum));
-	r = copy_all(g, a, &p, e);
+	if (r == ERR_OK)
+		r = copy_all(g, a, &p, e);
 	checksum_set_free(&p.running);
+	if (n > 1)
+		store_read_ends(g->store, c->source->o.generation);
 	return r;
 }
 
@@ -408,7 +430,7 @@ static enum err commit_part(struct engine *g, struct segment_write *w, struct er
 {
 	struct part_run *p = w->arg;
 	set_checksum(p->arena, w, &p->run, p->c->checksum);
-	return store_part_commit(g->store, p->c->part.upload, &w->s, &w->modified, e);
+	return store_part_commit(g->store, p->c->part.upload, &w->s, &w->written.modified, e);
 }
 
 enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_copy *c,
@@ -442,7 +464,7 @@ enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_
 	c->source_backend = p.run.backend;
 	c->source_failed = p.run.source_failed;
 	c->part.backend = w.backend;
-	c->part.modified = w.modified;
+	c->part.modified = w.written.modified;
 	c->part.part.size = c->size;
 	c->part.part.etag = w.s.etag;
 	c->part.part.checksums = (struct str_pair *)w.s.checksums;

@@ -129,14 +129,20 @@ static uint64_t segment_end(const struct read_body *r)
 	return s->start + s->size;
 }
 
-/* Makes sure that a piece is open at `at`, which lies before the end. */
-static enum err ensure_piece(struct read_body *r, struct error *e)
+/* To the segment that holds `at`, which lies before the end. */
+static void find_segment(struct read_body *r)
 {
 	while (r->at >= segment_end(r)) {
 		body_close(&r->piece);
 		r->segment++;
 		r->tried = 0;
 	}
+}
+
+/* Makes sure that a piece is open at `at`. */
+static enum err ensure_piece(struct read_body *r, struct error *e)
+{
+	find_segment(r);
 	return r->piece ? ERR_OK : open_piece(r, e);
 }
 
@@ -222,14 +228,14 @@ enum err engine_read(struct engine *g, struct arena *a, const struct store_versi
 	r->version = v;
 	r->at = first;
 	r->end = last + 1;
+	find_segment(r);
+	r->long_read = r->end > segment_end(r);
+	if (r->long_read) /* now: to open the first piece may take long, too */
+		store_read_begins(g->store, v->o.generation);
 	enum err err = ensure_piece(r, e);
 	if (err != ERR_OK) {
-		free(r);
+		read_close(&r->body);
 		return err;
-	}
-	if (r->end > segment_end(r)) {
-		store_read_begins(g->store, v->o.generation);
-		r->long_read = true;
 	}
 	*backend = r->backend;
 	*out = &r->body;

@@ -97,8 +97,9 @@ void segment_describe(struct arena *a, const struct segment_write *w, struct bac
 	put->content_type = w->content_type;
 }
 
-/* Not to be left half-done when the client goes away at this moment. */
-void segment_give_up(struct engine *g, const struct store_intent *i, bool sent_any)
+/* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend.
+ * Not to be left half-done when the client goes away at this moment. */
+static void give_up(struct engine *g, const struct store_intent *i, bool sent_any)
 {
 	task_shield();
 	if (sent_any)
@@ -155,10 +156,10 @@ static enum err fill_etag(struct arena *a, struct segment_write *w, const struct
 }
 
 enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
-                        int64_t *modified, struct error *e)
+                        struct store_written *written, struct error *e)
 {
 	if (r == ERR_DB_UNCERTAIN)
-		return store_settle(g->store, intents, n, modified, e);
+		return store_settle(g->store, intents, n, written, e);
 	for (size_t i = 0; r != ERR_OK && i < n; i++)
 		store_abandon(g->store, &intents[i],
 		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
@@ -171,7 +172,7 @@ static enum err commit(struct engine *g, struct segment_write *w, struct error *
 {
 	task_shield();
 	enum err r = w->commit(g, w, e);
-	r = segment_settle(g, &w->intent, 1, r, &w->modified, e);
+	r = segment_settle(g, &w->intent, 1, r, &w->written, e);
 	task_unshield();
 	return r;
 }
@@ -184,6 +185,7 @@ static enum err attempt(struct engine *g, struct arena *a, struct segment_write 
 		.backend = b->name,
 		.backend_key = object_key(a, w->bucket, w->key, w->generation, w->part, w->attempt),
 		.size = w->s.size,
+		.landing = w->is_native ? backend_copy_landing(b, w->s.size) : 0,
 	};
 	w->s.intents = &w->intent;
 	w->s.n_intents = 1;
@@ -199,7 +201,7 @@ static enum err attempt(struct engine *g, struct arena *a, struct segment_write 
 	if (r == ERR_OK)
 		r = fill_etag(a, w, &put, e);
 	if (r != ERR_OK) {
-		segment_give_up(g, &w->intent, put.sent_any);
+		give_up(g, &w->intent, put.sent_any);
 		*stop = put.source_failed || r == ERR_CANCELED;
 		return r;
 	}

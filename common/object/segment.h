@@ -24,6 +24,8 @@ struct segment_write {
 	/* Which of the backends that may take bytes count; NULL: all. */
 	bool (*accepts)(const struct segment_write *w, const struct backend *b,
 	                const struct placement_candidate *c);
+	/* send lets the backend copy: bytes may appear for longer, see backend_copy_landing(). */
+	bool is_native;
 	/* Sends the bytes to put->key of the backend, with the metadata that *put has
 	 * already; may be called for several backends. w->s.intents is that of this one. */
 	enum err (*send)(struct engine *g, struct arena *a, struct segment_write *w,
@@ -39,8 +41,8 @@ struct segment_write {
 	/* out */
 	struct store_intent intent;
 	const char *backend;
-	int64_t modified; /* of what the commit has made */
-	bool is_final;    /* the error: another backend would not help */
+	struct store_written written; /* by the commit */
+	bool is_final;                /* the error: another backend would not help */
 };
 
 /* Errors as of engine_put(). On success the bytes are on the backend, and committed if
@@ -58,12 +60,9 @@ enum err segment_send_body(struct engine *g, struct arena *a, struct segment_wri
                            struct error *e);
 
 /* What became of a commit of these intents that ended with r: unknown outcomes are
- * settled, and on any error nothing stays. *modified is set when only settling tells that
+ * settled, and on any error nothing stays. *written is set when only settling tells that
  * it did happen. Shielded from cancellation by the caller. */
 enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
-                        int64_t *modified, struct error *e);
-
-/* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend. */
-void segment_give_up(struct engine *g, const struct store_intent *i, bool sent_any);
+                        struct store_written *written, struct error *e);
 
 #endif

@@ -28,7 +28,7 @@ static enum err commit_object(struct engine *g, struct segment_write *w, struct 
 	struct engine_put *p = w->arg;
 	p->object.etag = w->s.etag;
 	p->object.sha256 = w->s.sha256;
-	return store_commit(g->store, &p->object, &p->conditions, &w->s, 1, &p->written, e);
+	return store_commit(g->store, &p->object, &p->conditions, &w->s, 1, &w->written, e);
 }
 
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e)
@@ -43,13 +43,14 @@ enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, str
 	w.commit = commit_object;
 	enum err r = segment_write(g, a, &w, e);
 	p->backend = w.backend;
+	p->written = w.written;
 	return r;
 }
 
 static enum err commit_part(struct engine *g, struct segment_write *w, struct error *e)
 {
 	struct engine_part *p = w->arg;
-	return store_part_commit(g->store, p->upload, &w->s, &w->modified, e);
+	return store_part_commit(g->store, p->upload, &w->s, &w->written.modified, e);
 }
 
 enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e)
@@ -70,6 +71,6 @@ enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *
 	enum err r = segment_write(g, a, &w, e);
 	p->backend = w.backend;
 	p->part.etag = w.s.etag;
-	p->modified = w.modified;
+	p->modified = w.written.modified;
 	return r;
 }

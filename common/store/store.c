@@ -19,38 +19,56 @@
 #define RENEW_FRACTION 5 /* of min_age: four renewals may fail before the reaper comes */
 #define RENEW_MIN      (100 * CLOCK_MS)
 
-void live_add(struct store *s, const char *intent)
+static size_t take_place(struct store *s)
 {
-	if (s->n_live == s->cap_live) {
-		s->cap_live = s->cap_live ? s->cap_live * 2 : 64;
-		s->live = mem_resize(s->live, s->cap_live * sizeof *s->live);
+	size_t place = s->free_place;
+	if (place < s->n_places) {
+		s->free_place = s->live[place].next_free;
+		return place;
 	}
-	struct live_intent *i = &s->live[s->n_live++];
-	memcpy(i->id, intent, STORE_INTENT_SIZE);
+	if (s->n_places == s->cap_places) {
+		s->cap_places = s->cap_places ? s->cap_places * 2 : 64;
+		s->live = mem_resize(s->live, s->cap_places * sizeof *s->live);
+	}
+	s->free_place = SIZE_MAX;
+	return s->n_places++;
+}
+
+void live_add(struct store *s, struct store_intent *intent)
+{
+	intent->place = take_place(s);
+	struct live_intent *i = &s->live[intent->place];
+	memcpy(i->id, intent->id, STORE_INTENT_SIZE);
 	i->renewed = rt_now();
 	i->gone = false;
+	s->n_live++;
 }
 
-/* Linear: some hundred at most, a microsecond each time. A copy of an object in many
- * parts has as many, of which it asks for the last one: so from the end. */
-static struct live_intent *live_find(const struct store *s, const char *intent)
+static bool is_at(const struct store *s, size_t place, const char *intent)
 {
-	for (size_t i = s->n_live; i-- > 0;)
-		if (memcmp(s->live[i].id, intent, STORE_INTENT_SIZE) == 0)
-			return &s->live[i];
-	return NULL;
+	return memcmp(s->live[place].id, intent, STORE_INTENT_SIZE) == 0;
 }
 
-void live_remove(struct store *s, const char *intent)
+/* NULL: it is not renewed any more. */
+static struct live_intent *live_find(const struct store *s, const struct store_intent *i)
+{
+	return i->place < s->n_places && is_at(s, i->place, i->id) ? &s->live[i->place] : NULL;
+}
+
+void live_remove(struct store *s, const struct store_intent *intent)
 {
 	struct live_intent *i = live_find(s, intent);
-	if (i)
-		*i = s->live[--s->n_live];
+	if (!i)
+		return;
+	i->id[0] = '\0';
+	i->next_free = s->free_place;
+	s->free_place = intent->place;
+	s->n_live--;
 }
 
 bool store_intent_is_gone(const struct store *s, const struct store_intent *i)
 {
-	const struct live_intent *live = live_find(s, i->id);
+	const struct live_intent *live = live_find(s, i);
 	return live && (live->gone || rt_now() - live->renewed > s->intent_life);
 }
 
@@ -58,12 +76,13 @@ bool store_intent_is_gone(const struct store *s, const struct store_intent *i)
 static void live_mark_gone(struct store *s, struct str intent)
 {
 	char id[STORE_INTENT_SIZE] = "";
-	struct live_intent *i;
+	size_t place = 0;
 	memcpy(id, intent.p, intent.n < sizeof id ? intent.n : 0);
-	i = live_find(s, id);
-	if (!i || i->gone)
+	while (place < s->n_places && !is_at(s, place, id))
+		place++;
+	if (place == s->n_places || s->live[place].gone)
 		return;
-	i->gone = true;
+	s->live[place].gone = true;
 	log_warn("store", "intent is gone, its write ends", LOG_STR("intent_id", id));
 }
 
@@ -74,14 +93,15 @@ static void renew_live(struct store *s)
 	struct db_result *res = NULL;
 	struct error e;
 	int64_t sent = rt_now();
-	for (size_t i = 0; i < s->n_live; i++)
-		buf_printf(&ids, "%c%s", i == 0 ? '{' : ',', s->live[i].id);
+	for (size_t i = 0; i < s->n_places; i++)
+		if (s->live[i].id[0])
+			buf_printf(&ids, "%c%s", ids.n == 0 ? '{' : ',', s->live[i].id);
 	buf_add_char(&ids, '}');
 	arg_str(&a, buf_str(&ids));
 	enum err r = db_exec(s->db, Q_RENEW, a.p, &res, &e);
 	if (r != ERR_OK && r != ERR_CANCELED)
 		log_warn("store", "intents not renewed", LOG_STR("error", e.text));
-	for (size_t i = 0; r == ERR_OK && i < s->n_live; i++)
+	for (size_t i = 0; r == ERR_OK && i < s->n_places; i++)
 		if (s->live[i].renewed < sent)
 			s->live[i].renewed = sent;
 	for (int i = 0; r == ERR_OK && i < db_rows(res); i++)

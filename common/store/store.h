@@ -53,10 +53,13 @@ struct store_intent {
 	const char *backend;    /* name; outlives the intent */
 	struct str backend_key; /* where the bytes go; never written before */
 	uint64_t size;          /* bytes on the backend */
+	int64_t landing;        /* microseconds after the writer's last sign of life in which
+	                         * bytes may still arrive; 0: server.backend_timeout */
+	size_t place;           /* private: among those that are renewed */
 };
 
 /* Writes the intent and reserves its size on the backend, in one transaction.
- * The caller fills backend, backend_key and size; the id is made here.
+ * The caller fills what is not made here: all but id and place.
  * ERR_NO_SPACE: would exceed the quota. ERR_CONFLICT: the backend is draining or
  * unknown. From success on the intent is renewed in the background until
  * store_commit, store_settle, store_abandon or store_cancel. */
@@ -73,8 +76,8 @@ bool store_intent_is_gone(const struct store *s, const struct store_intent *i);
  * sent yet. When the reaper was quicker its row is put off, or another one is
  * added if that has been worked off, perhaps before the bytes came. landing: the
  * backend has not said how the write ended, so bytes may still arrive there, and
- * they are deleted only after server.backend_timeout. If the database does not
- * answer the intent is forgotten, and the reaper does the same later. */
+ * they are deleted only after i->landing. If the database does not answer the intent
+ * is forgotten, and the reaper does the same later. */
 void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing);
 
 /* Nothing ever reached the backend: intent and reservation just go. */
@@ -145,10 +148,10 @@ enum err store_commit(struct store *s, const struct store_object *o,
 /* What became of a commit (of an object or a part) that ended with ERR_DB_UNCERTAIN? Its
  * intents are abandoned if they are still there, so that the commit cannot happen any
  * more, for instance after a later write of the same key that was acknowledged. ERR_OK:
- * it did happen, *modified is its time. ERR_UNAVAILABLE: it did not and will not.
- * ERR_DB_UNCERTAIN: unknown; the intents, if any, are the reaper's. */
+ * it did happen, *out is what it has made (of a part only the time). ERR_UNAVAILABLE: it
+ * did not and will not. ERR_DB_UNCERTAIN: unknown; the intents, if any, are the reaper's. */
 enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
-                      int64_t *modified, struct error *e);
+                      struct store_written *out, struct error *e);
 
 /* One key or version to be deleted. */
 struct store_deletion {

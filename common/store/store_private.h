@@ -58,10 +58,12 @@ void json_to_pairs(struct arena *a, struct str json, struct str_pair **out, size
 #define WAKE_SLUGS_MAX 16 /* distinct jobs woken within a few milliseconds */
 #define WAKE_SLUG_SIZE 32
 
+/* A place for an intent that is to be renewed. */
 struct live_intent {
-	char id[STORE_INTENT_SIZE];
-	int64_t renewed; /* the last time that is certain; monotonic */
-	bool gone;       /* the reaper had it */
+	char id[STORE_INTENT_SIZE]; /* "": the place is free */
+	int64_t renewed;            /* the last time that is certain; monotonic */
+	bool gone;                  /* the reaper had it */
+	size_t next_free;
 };
 
 struct live_read {
@@ -77,9 +79,11 @@ struct store {
 
 	int64_t renew_interval;
 	int64_t intent_life;      /* after which the reaper may come for one that is not renewed */
-	int64_t landing_time;     /* after which nothing more of an ended write arrives */
-	struct live_intent *live; /* to be renewed */
-	size_t n_live, cap_live;
+	int64_t landing_time;     /* of intents that do not tell theirs */
+	struct live_intent *live; /* places keep their intents: each is found at once */
+	size_t n_live;            /* intents */
+	size_t n_places, cap_places;
+	size_t free_place; /* first of a list; not less than n_places: none */
 
 	struct live_read *reads; /* of several segments, under way */
 	size_t n_reads, cap_reads;
@@ -118,8 +122,8 @@ void db_pairs(struct arena *a, const struct db_result *r, int row, int col, stru
 /* A column that lives as long as the arena. */
 struct str db_dup(struct arena *a, const struct db_result *r, int row, int col);
 
-void live_add(struct store *s, const char *intent);
-void live_remove(struct store *s, const char *intent);
+void live_add(struct store *s, struct store_intent *intent);
+void live_remove(struct store *s, const struct store_intent *intent);
 
 /* Starts the first refresh. */
 void space_refresh(struct store *s);

@@ -48,6 +48,10 @@ static enum err reserve_once(struct store *s, struct str bucket, struct str key,
 	arg_slot(&a);
 	arg_text(&a, s->instance);
 	arg_bool(&a, spread);
+	if (i->landing > 0)
+		arg_i64(&a, i->landing);
+	else
+		arg_null(&a);
 	enum err r = exec_shielded(s, Q_RESERVE, &a, &res, e);
 	if (r == ERR_OK) {
 		struct str status = db_str(res, 0, RESERVE_STATUS);
@@ -72,7 +76,7 @@ enum err store_reserve(struct store *s, struct str bucket, struct str key, struc
 	if (r == ERR_OK && again)
 		r = err_set(e, ERR_CONFLICT, "backend %s: its slots are not complete", i->backend);
 	if (r == ERR_OK)
-		live_add(s, i->id);
+		live_add(s, i);
 	else if (r == ERR_DB_UNCERTAIN)
 		store_cancel(s, i); /* or the space is taken until the reaper comes */
 	return r;
@@ -132,11 +136,12 @@ static int resolution_of(enum abandoned a)
 }
 
 static enum err abandon(struct store *s, const struct store_intent *i, const char *reason,
-                        int64_t delay, enum abandoned *what, int64_t *modified, struct error *e)
+                        int64_t delay, enum abandoned *what, struct store_written *out,
+                        struct error *e)
 {
 	struct args a = {0};
 	struct db_result *res = NULL;
-	live_remove(s, i->id);
+	live_remove(s, i);
 	arg_text(&a, i->id);
 	arg_text(&a, i->backend);
 	arg_str(&a, i->backend_key);
@@ -146,7 +151,8 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 	enum err r = exec_shielded(s, Q_ABANDON, &a, &res, e);
 	if (r == ERR_OK) {
 		*what = abandoned_of(db_str(res, 0, ABANDON_STATUS));
-		*modified = db_wall(res, 0, ABANDON_MODIFIED);
+		out->modified = db_wall(res, 0, ABANDON_MODIFIED);
+		version_id_copy(out->version_id, db_str(res, 0, ABANDON_VERSION_ID));
 		count_resolved(resolution_of(*what), 1);
 		cleanup_queued(s, reason, *what == ABANDONED_QUEUED || *what == ABANDONED_LATE);
 	} else {
@@ -160,27 +166,28 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 void store_abandon(struct store *s, const struct store_intent *i, const char *reason, bool landing)
 {
 	enum abandoned what;
-	int64_t modified;
+	struct store_written none;
 	struct error e;
-	abandon(s, i, reason, landing ? s->landing_time : 0, &what, &modified, &e);
+	int64_t delay = i->landing > 0 ? i->landing : s->landing_time;
+	abandon(s, i, reason, landing ? delay : 0, &what, &none, &e);
 }
 
 /* One of them tells for all: they were committed together or not at all. */
 enum err store_settle(struct store *s, const struct store_intent *intents, size_t n,
-                      int64_t *modified, struct error *e)
+                      struct store_written *out, struct error *e)
 {
 	enum abandoned what;
-	int64_t time;
+	struct store_written found;
 	struct error why;
-	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &time, &why) != ERR_OK) {
+	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &found, &why) != ERR_OK) {
 		for (size_t i = 1; i < n; i++)
-			live_remove(s, intents[i].id);
+			live_remove(s, &intents[i]);
 		count_resolved(METRIC_INTENT_AMBIGUOUS, n);
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
 	}
 	for (size_t i = 1; i < n; i++) {
 		if (what == ABANDONED_COMMITTED)
-			live_remove(s, intents[i].id);
+			live_remove(s, &intents[i]);
 		else
 			store_abandon(s, &intents[i], "orphan_record_failed", false);
 	}
@@ -188,7 +195,7 @@ enum err store_settle(struct store *s, const struct store_intent *intents, size_
 		return err_set(e, ERR_UNAVAILABLE, "commit: it did not happen");
 	if (what != ABANDONED_COMMITTED)
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: what it made is gone already");
-	*modified = time;
+	*out = found;
 	return ERR_OK;
 }
 
@@ -197,7 +204,7 @@ void store_cancel(struct store *s, const struct store_intent *i)
 	struct args a = {0};
 	struct db_result *res = NULL;
 	struct error e;
-	live_remove(s, i->id);
+	live_remove(s, i);
 	arg_text(&a, i->id);
 	if (exec_shielded(s, Q_CANCEL, &a, &res, &e) == ERR_OK)
 		count_resolved(db_bool(res, 0, CANCEL_DONE) ? METRIC_INTENT_DROPPED
@@ -234,7 +241,7 @@ void intents_landed(struct store *s, const struct store_new_segment *segments, s
 {
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < segments[i].n_intents; k++)
-			live_remove(s, segments[i].intents[k].id);
+			live_remove(s, &segments[i].intents[k]);
 		count_resolved(METRIC_INTENT_COMMITTED, segments[i].n_intents);
 	}
 }

@@ -5,7 +5,8 @@
 -- succeed, not even one that is still on its way. Status:
 --
 --   queued      done
---   committed   the intent had become a copy; modified is its time. It stays
+--   committed   the intent had become a copy, which stays; modified is its time, and
+--               version_id what the client is told of the version it belongs to
 --   late        neither is there: the reaper was quicker, or the copy has been
 --               replaced. The deletion they queued was done, perhaps before the
 --               bytes came, so another one is queued
@@ -14,7 +15,8 @@
 --               that whoever has claimed it already, and may have deleted before
 --               the bytes came, cannot close it
 CREATE FUNCTION s3o_abandon(p_intent TEXT, p_backend TEXT, p_backend_key TEXT,
-	p_size BIGINT, p_reason TEXT, p_delay BIGINT, OUT status TEXT, OUT modified BIGINT)
+	p_size BIGINT, p_reason TEXT, p_delay BIGINT, OUT status TEXT, OUT modified BIGINT,
+	OUT version_id TEXT)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_slot SMALLINT;
@@ -25,8 +27,13 @@ BEGIN
 		status := 'queued';
 		PERFORM s3o_add_to_slot(p_backend, v_slot, 0, -p_size, p_size, 0);
 	ELSE
-		SELECT s3o_micros(created_at) INTO modified FROM object_locations
-		WHERE backend_name = p_backend AND backend_key = p_backend_key;
+		SELECT s3o_micros(l.created_at),
+		       COALESCE(v.version_id, CASE WHEN b.versioning IS NOT NULL THEN 'null' END)
+		INTO modified, version_id
+		FROM object_locations l JOIN segments s USING (segment_id)
+		LEFT JOIN object_versions v USING (bucket, object_name, generation)
+		LEFT JOIN buckets b USING (bucket)
+		WHERE l.backend_name = p_backend AND l.backend_key = p_backend_key;
 		IF FOUND THEN
 			status := 'committed';
 			RETURN;

@@ -2,9 +2,10 @@
 --
 -- Moves up to p_limit intents that nobody has renewed for p_age microseconds to
 -- the clean-up queue. An intent that is being committed at this moment is locked
--- and passed over. The bytes are deleted p_delay microseconds after the writer's
--- last sign of life at the earliest: what it had sent then has arrived by that
--- time. Returns those that were moved.
+-- and passed over. The bytes are deleted some time after the writer's last sign of
+-- life at the earliest: what it had sent then, or asked for, has arrived by that
+-- time. Intents tell how long that is, or it is p_delay microseconds. Returns those
+-- that were moved.
 CREATE FUNCTION s3o_reap(p_age BIGINT, p_limit BIGINT, p_slot SMALLINT,
 	p_delay BIGINT) RETURNS SETOF pending_objects
 LANGUAGE plpgsql AS $$
@@ -22,7 +23,8 @@ BEGIN
 	), queued AS (
 		INSERT INTO cleanup_queue (backend_name, object_key, reason, size_bytes, next_retry)
 		SELECT backend_name, backend_key, 'intent_expired', size_bytes,
-		       greatest(now(), renewed_at + p_delay * interval '1 microsecond')
+		       greatest(now(),
+				renewed_at + COALESCE(landing, p_delay * interval '1 microsecond'))
 		FROM gone
 	)
 	SELECT array_agg(ROW(gone.*)::pending_objects) INTO v_gone FROM gone;

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- An intent in, its bytes from free to reserved. Status:
+-- An intent in, its bytes from free to reserved. p_landing: microseconds after its last
+-- renewal in which bytes may still arrive; NULL: as long as the reaper thinks. Status:
 --
 --   ok         done
 --   spread     this slot has not enough: ask again with p_spread. Not done here at
@@ -10,7 +11,8 @@
 --   draining   the backend takes nothing new
 --   unknown    there is no such backend
 CREATE FUNCTION s3o_reserve(p_intent TEXT, p_bucket TEXT, p_name TEXT, p_backend TEXT,
-	p_backend_key TEXT, p_size BIGINT, p_slot SMALLINT, p_owner TEXT, p_spread BOOLEAN)
+	p_backend_key TEXT, p_size BIGINT, p_slot SMALLINT, p_owner TEXT, p_spread BOOLEAN,
+	p_landing BIGINT)
 RETURNS TEXT
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -44,8 +46,8 @@ BEGIN
 	END IF;
 
 	INSERT INTO pending_objects (intent_id, object_key, bucket, object_name, backend_name,
-		backend_key, size_bytes, slot, owner)
+		backend_key, size_bytes, slot, owner, landing)
 	VALUES (p_intent, p_bucket || '/' || p_name, p_bucket, p_name, p_backend, p_backend_key,
-		p_size, p_slot, p_owner);
+		p_size, p_slot, p_owner, p_landing * interval '1 microsecond');
 	RETURN 'ok';
 END $$;

@@ -4,15 +4,15 @@
 
 -- name: reserve
 -- columns: status
-SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9) AS status;
+SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS status;
 
 -- name: commit
 -- columns: status modified version_id queued
 SELECT status, modified, version_id, queued FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: abandon
--- columns: status modified
-SELECT status, modified FROM s3o_abandon($1, $2, $3, $4, $5, $6);
+-- columns: status modified version_id
+SELECT status, modified, version_id FROM s3o_abandon($1, $2, $3, $4, $5, $6);
 
 -- name: cancel
 -- columns: done

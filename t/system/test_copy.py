@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -306,19 +307,21 @@ def test_a_multipart_source_over_several_backends(launch, directories, radosgw, 
 
 
 class Breaking(MemoryS3):
-    """It takes all bytes of an object, and then fails: once, at the n-th."""
-    at = 0
+    """It takes all bytes of an object, and then fails: once, at the n-th, with an error or
+    by what it says of the bytes."""
+    at, damages = 0, False
 
     def put(self, path, length, read):
         body = read(length)
         self.at -= 1
-        if self.at == 0:
+        if self.at == 0 and not self.damages:
             return self.error(500, "InternalError")
         self.stored[path] = body
-        return 200, b""
+        return 200, b"", {"ETag": '"%032d"' % 0} if self.at == 0 else {}
 
 
-def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
+@pytest.mark.parametrize("damages", [False, True])
+def test_a_checksum_of_segments_that_were_sent_twice(launch, directories, damages):
     """Bytes of an attempt that failed do not count, of the first segment or a later one."""
     backend = Breaking("breaking")
     o = launch([backend, *directories(1)], {"server": {"backend_timeout": "2s"}})
@@ -329,6 +332,7 @@ def test_a_checksum_of_segments_that_were_sent_twice(launch, directories):
     listed = [{"PartNumber": n, "ETag": u.tags[n], "ChecksumSHA256": s} for n, s in enumerate(sums, 1)]
     u.s3.complete_multipart_upload(**u.where, MultipartUpload={"Parts": listed})
     whole = base64.b64encode(CHECKSUMS["sha256"](b"".join(parts))).decode()
+    backend.damages = damages
     for backend.at in (1, 2):
         result = copy(o, ChecksumAlgorithm="SHA256")["CopyObjectResult"]
         assert result["ChecksumSHA256"] == whole and backend.at <= 0
@@ -424,6 +428,31 @@ def test_a_backend_that_does_not_copy(launch, how):
     o.s3().delete_object(**SOURCE)
     o.wait_clean()
     assert read(o, "to") == body and backend.count() == 1
+
+
+class Late(MemoryS3):
+    """Its copies appear after so many seconds, and nothing is heard of them before."""
+    after = 0
+
+    def copy(self, path, source):
+        time.sleep(self.after)
+        return super().copy(path, source)
+
+
+def test_a_copy_that_was_given_up_comes_late(launch):
+    """It is deleted when it has had the time to come, and not before."""
+    backend, body = Late("late"), os.urandom(24 * MIB)
+    o = launch([backend], {"server": {"backend_timeout": "2s"}})
+    o.s3().put_object(**SOURCE, Body=body)
+    backend.after = 2.75
+    copy(o, "patient")  # a second more for 16 MiB
+    assert calls(o, "PutObject", "late") == 1
+    backend.after = 6
+    copy(o)
+    assert calls(o, "PutObject", "late") == 2 and backend.count() == 3
+    until(lambda: backend.count() == 4, 20, "the bytes have come twice")
+    o.wait_clean()
+    assert backend.count() == 3 and read(o, "to") == body
 
 
 def test_a_full_backend_copies_to_another(launch, directories):
@@ -597,6 +626,25 @@ def test_a_slow_copy_fails_late(slow):
     until(lambda: any(line["msg"] == "S3 request failed" for line in slow.log_lines("proxyd")))
     assert slow.metrics()['s3o_manager_requests_total{operation="CopyObject",backend="",'
                           'status="error"}'] == 1
+
+
+def test_the_source_stays_until_all_of_it_is_copied(slow):
+    """However long its first segment takes, and whatever replaces it meanwhile."""
+    u, parts = upload(slow, "from"), [os.urandom(5 * MIB), os.urandom(1000)]
+    for number, body in enumerate(parts, 1):
+        u.part(number, body)
+    u.complete()
+    with ThreadPoolExecutor() as pool:
+        copying = pool.submit(copy, slow)
+        assert slow.slow.asked.wait(20)
+        slow.s3().put_object(**SOURCE, Body=b"new")
+        try:
+            until(slow.keeps_for_readers, 14, "its deletion is put off")
+        finally:
+            slow.slow.go.set()
+        copying.result()
+    assert read(slow, "to") == b"".join(parts)
+    assert calls(slow, "CopyObject", "slow") == 2  # at the first go
 
 
 def test_a_client_that_leaves_a_slow_copy(slow):

@@ -11,7 +11,8 @@ import pytest
 
 from harness.memory_s3 import MemoryS3
 from harness.service import Service
-from harness.uploads import ByHand, document
+from harness.uploads import ByHand, Upload, document
+from harness.wait import until
 
 
 def test_64_clients_overwrite_one_key(launch, directories):
@@ -96,6 +97,38 @@ def test_a_reader_that_is_overtaken(launch):
         reader.get_object(Bucket="photos", Key="k")
     writer.delete_object(Bucket="photos", Key="k")
     o.start_workerd()
+
+
+class Slow(MemoryS3):
+    """Asked for an object, it lets nothing be heard for as long as the test wants."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def get(self, path):
+        self.asked.set()
+        self.go.wait(60)
+        return super().get(path)
+
+
+def test_a_reader_that_waits_for_the_first_byte(launch):
+    """While the first part is being opened the others stay, too."""
+    backend = Slow("slow")
+    o = launch([backend])
+    u, parts = Upload(o.s3()), [os.urandom(5 << 20), b"the rest"]
+    for number, body in enumerate(parts, 1):
+        u.part(number, body)
+    u.complete()
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(lambda: o.s3().get_object(Bucket="photos", Key="k")["Body"].read())
+        assert backend.asked.wait(20)
+        o.s3().put_object(Bucket="photos", Key="k", Body=b"new")
+        try:
+            until(o.keeps_for_readers, 14, "its deletion is put off")
+        finally:
+            backend.go.set()
+        assert reading.result() == b"".join(parts)
 
 
 # --- conditional writes ---

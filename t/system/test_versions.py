@@ -5,6 +5,7 @@ import random
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.relay import Relay
 from harness.service import Service
 
 KEYS = ["a", "b/1", "b/2", "b/2/x", "c", "d/", "ü/1"]
@@ -319,3 +320,21 @@ def test_versioning_documents(orchestrator):
     assert s3.get_bucket_versioning(Bucket="photos")["Status"] == "Enabled"
     enable(s3, "Suspended")
     assert s3.get_bucket_versioning(Bucket="photos")["Status"] == "Suspended"
+
+
+def test_the_answer_to_a_commit_is_lost(launch, postgres, workdir):
+    """What it has made is found out, and told as if nothing had happened."""
+    relay = Relay(postgres, f"{workdir}/relay")
+    o = launch(extra={"database": {"host": relay.dir}})
+    s3 = o.s3()
+    s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    for write in (lambda: s3.put_object(Bucket="photos", Key="k", Body=b"body"),
+                  lambda: s3.copy_object(Bucket="photos", Key="to", CopySource="photos/k")):
+        relay.lose = True
+        made = write()
+        assert not relay.lose
+        versions = s3.list_object_versions(Bucket="photos")["Versions"]
+        assert made["VersionId"] in [v["VersionId"] for v in versions]
+        if "CopyObjectResult" in made:
+            assert {v["Key"]: v["LastModified"] for v in versions}["to"] == \
+                made["CopyObjectResult"]["LastModified"]

@@ -164,7 +164,7 @@ PG_MAYBE static struct store_space sf_space(struct sf *f, const char *backend)
 /* As if the writer had died: nobody renews its intent any more. */
 static inline void sf_die(struct sf *f, const struct store_intent *i)
 {
-	live_remove(f->s, i->id);
+	live_remove(f->s, i);
 }
 
 /* A test in a task, on a database of its own, which is in order afterwards. */

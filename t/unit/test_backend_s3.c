@@ -484,6 +484,21 @@ static bool has_sdk_field(const char *head)
 	return false;
 }
 
+/* In an answer: nothing is said for two seconds. */
+#define PAUSE "\1"
+
+static bool send_answer(int fd, const char *answer)
+{
+	size_t n = strcspn(answer, PAUSE);
+
+	if (send(fd, answer, n, MSG_NOSIGNAL) < 0)
+		return false;
+	if (answer[n] == '\0')
+		return true;
+	sleep(2);
+	return send_answer(fd, answer + n + 1);
+}
+
 /* Gives the answers in order, one a connection. Ends with 0 when all requests
  * were as expected. */
 static void serve(int listener, const struct exchange *x, size_t n)
@@ -497,7 +512,7 @@ static void serve(int listener, const struct exchange *x, size_t n)
 			fprintf(stderr, "unexpected: %s", head);
 			_exit(1);
 		}
-		if (send(fd, x[i].answer, strlen(x[i].answer), MSG_NOSIGNAL) < 0)
+		if (!send_answer(fd, x[i].answer))
 			_exit(3);
 		shutdown(fd, SHUT_WR);
 		while (recv(fd, rest, sizeof(rest), 0) > 0)
@@ -802,6 +817,32 @@ START_TEST(a_copy_has_succeeded_only_when_the_document_says_so)
 }
 END_TEST
 
+/* Nothing is heard before the bytes are copied: the more there are, the longer it takes. */
+static void slow_copies(void)
+{
+	struct backend_put p;
+
+	fx.config.server.backend_timeout = CLOCK_SEC;
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	EXPECT_ERR(copy_key("from", "k", 4 * BACKEND_COPY_RATE, &p), ERR_OK);
+	EXPECT_ERR(copy_key("from", "k", 4 * BACKEND_COPY_RATE, &p), ERR_OK);
+	EXPECT_ERR(copy_key("from", "k", 1, &p), ERR_TIMEOUT);
+	ck_assert(p.sent_any);
+	ck_assert_int_eq(backend_copy_patience(fx.b, 1), CLOCK_SEC);
+	ck_assert_int_eq(backend_copy_patience(fx.b, 3 * BACKEND_COPY_RATE / 2), CLOCK_SEC * 5 / 2);
+	ck_assert_int_eq(backend_copy_landing(fx.b, UINT64_C(5) << 30), (1 + 1280) * CLOCK_SEC);
+	fx.backend.type = BACKEND_DIRECTORY; /* the copier ends with this process */
+	ck_assert_int_eq(backend_copy_landing(fx.b, UINT64_C(5) << 30), CLOCK_SEC);
+	fx.backend.type = BACKEND_S3;
+}
+START_TEST(a_copy_is_waited_for_by_its_size)
+{
+#define COPIED "<CopyObjectResult><ETag>x</ETag></CopyObjectResult>"
+	WITH_SCRIPT(slow_copies, {COPY_K, PAUSE COPY_OK COPIED}, {COPY_K, COPY_OK PAUSE COPIED},
+	            {COPY_K, PAUSE COPY_OK COPIED});
+}
+END_TEST
+
 /* Says on stderr what is not. */
 static bool installed(void)
 {
@@ -850,6 +891,7 @@ int main(void)
 	tcase_add_test(t, etags_of_encrypting_servers_are_not_taken);
 	tcase_add_test(t, listings_are_checked);
 	tcase_add_test(t, a_copy_has_succeeded_only_when_the_document_says_so);
+	tcase_add_test(t, a_copy_is_waited_for_by_its_size);
 	snprintf(state, sizeof(state), "/tmp/s3o-servers-XXXXXX");
 	if (mkdtemp(state) == NULL)
 		return EXIT_FAILURE;

@@ -60,6 +60,24 @@ START_TEST(test_functions_replaced)
 }
 END_TEST
 
+/* A write that was under way when the version before was stopped. */
+START_TEST(test_intents_of_an_older_version)
+{
+	const char *db = pg_database("intents");
+	struct migrate_result m;
+	struct error e;
+	pg_text(db, "DELETE FROM schema_migrations WHERE version >= 4;"
+	            "ALTER TABLE pending_objects DROP COLUMN landing;"
+	            "INSERT INTO pending_objects (intent_id, object_key, bucket, object_name, "
+	            "backend_name, backend_key, size_bytes, slot, owner) "
+	            "VALUES ('i', 'b/k', 'b', 'k', 'a', 'b/k~1', 1, 0, 'old')");
+	ck_assert_msg(migrate(db, &m, &e) == ERR_OK, "%s", e.text);
+	ck_assert_int_eq(m.from, 3);
+	ck_assert_int_eq(
+		pg_number(db, "SELECT count(*) FROM pending_objects WHERE landing IS NULL"), 1);
+}
+END_TEST
+
 START_TEST(test_newer)
 {
 	const char *db = pg_database("newer");
@@ -125,6 +143,7 @@ int main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_twice);
 	tcase_add_test(t, test_functions_replaced);
+	tcase_add_test(t, test_intents_of_an_older_version);
 	tcase_add_test(t, test_newer);
 	tcase_add_test(t, test_many_at_once);
 	tcase_add_test(t, test_failure);

@@ -2,6 +2,7 @@
  *
  * The clean-up queue, intents left behind, and who is woken by what.
  */
+#include "store/versions.h"
 #include "store_fixture.h"
 #include "t/unit/run.h"
 
@@ -211,6 +212,39 @@ static void reaper(const char *conninfo)
 }
 TEST(reaper)
 
+/* Whatever the order in which intents come and go, those that are there are renewed. */
+static void renewals(const char *conninfo)
+{
+	enum { N = 100 };
+	struct sf f;
+	struct store_intent first[N], later[N / 2];
+	sf_config.write_path.min_age = CLOCK_SEC;
+	sf_open(&f, conninfo, "one");
+	for (int k = 0; k < N; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", 1, &first[k]), ERR_OK);
+	for (int k = 0; k < N; k += 2)
+		store_cancel(f.s, &first[k]);
+	for (int k = 0; k < N / 2; k++)
+		ck_assert_int_eq(sf_reserve(&f, "k", "b", 1, &later[k]), ERR_OK);
+	for (int k = 0; k < N; k += 2)
+		store_cancel(f.s, &first[k]); /* its place has another */
+	ck_assert_uint_eq(f.s->n_live, N);
+	ck_assert_uint_eq(f.s->n_places, N);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '1 day'");
+	pg_until(pg_number(conninfo, "SELECT count(*) FROM pending_objects "
+	                             "WHERE renewed_at > now() - interval '1 hour'") == N);
+	pg_text(conninfo, pg_print("SELECT s3o_cancel('%s')", later[7].id));
+	pg_until(store_intent_is_gone(f.s, &later[7]));
+	ck_assert(!store_intent_is_gone(f.s, &later[8]));
+	for (int k = 0; k < N / 2; k++) {
+		store_cancel(f.s, &later[k]);
+		store_cancel(f.s, &first[2 * k + 1]);
+	}
+	ck_assert_uint_eq(f.s->n_live, 0);
+	sf_close(&f);
+}
+TEST(renewals)
+
 /* An intent that is being committed is locked: the reaper passes it over. */
 static void reaper_and_commit(const char *conninfo)
 {
@@ -313,6 +347,46 @@ static void late_bytes_in_debt(const char *conninfo)
 }
 TEST(late_bytes_in_debt)
 
+#define DUE_AFTER "SELECT round(extract(epoch FROM next_retry - created_at)) FROM cleanup_queue"
+
+static struct store_intent reserve_landing(struct sf *f, struct str backend_key, int64_t landing)
+{
+	struct store_intent i = {
+		.backend = "a", .backend_key = backend_key, .size = 10, .landing = landing};
+	ck_assert_int_eq(store_reserve(f->s, STR("bk"), STR("k"), &i, &f->e), ERR_OK);
+	return i;
+}
+
+/* A copy that the backend makes by itself tells how long it may go on. */
+static void landing_of_copies(const char *conninfo)
+{
+	struct sf f;
+	struct store_intent i;
+	uint64_t moved;
+	sf_config.server.backend_timeout = 30 * CLOCK_SEC;
+	sf_open(&f, conninfo, "one");
+	i = reserve_landing(&f, STR("bk/k~1"), 1000 * CLOCK_SEC);
+	store_abandon(f.s, &i, "test", true);
+	ck_assert_int_eq(pg_number(conninfo, DUE_AFTER), 1000);
+	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
+
+	/* Its writer has died 100 seconds ago. */
+	i = reserve_landing(&f, STR("bk/k~2"), 1000 * CLOCK_SEC);
+	sf_die(&f, &i);
+	pg_text(conninfo, "UPDATE pending_objects SET renewed_at = now() - interval '100 s'");
+	ck_assert_int_eq(store_reap(f.s, 60 * CLOCK_SEC, 10, &moved, &f.e), ERR_OK);
+	ck_assert_uint_eq(moved, 1);
+	int due = (int)pg_number(conninfo, DUE_AFTER);
+	ck_assert(due > 890 && due <= 900);
+
+	/* It had not, but was slow, and gives up only now. */
+	store_abandon(f.s, &i, "test", true);
+	ck_assert_int_ge(pg_number(conninfo, DUE_AFTER), 1000);
+	sf_config.server.backend_timeout = 0;
+	sf_close(&f);
+}
+TEST(landing_of_copies)
+
 /* What a backend may still be storing is not deleted before it has had the time. */
 static void landing(const char *conninfo)
 {
@@ -324,9 +398,7 @@ static void landing(const char *conninfo)
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	store_abandon(f.s, &i, "test", true);
 	ck_assert_uint_eq(claim(&f, 10, 0, &rows), 0);
-	ck_assert_int_eq(pg_number(conninfo, "SELECT round(extract(epoch FROM next_retry - "
-	                                     "created_at)) FROM cleanup_queue"),
-	                 30);
+	ck_assert_int_eq(pg_number(conninfo, DUE_AFTER), 30);
 	pg_text(conninfo, "SELECT s3o_cleanup_done(id, 0::SMALLINT) FROM cleanup_queue");
 
 	reaped(&f, 10); /* counts from the last renewal */
@@ -351,11 +423,11 @@ static void settling(const char *conninfo)
 	struct store_intent i;
 	struct store_object o;
 	struct store_written w;
-	int64_t settled = 0;
+	struct store_written settled = {0};
 	sf_open(&f, conninfo, "one");
 	ck_assert_int_eq(sf_reserve(&f, "k", "a", 10, &i), ERR_OK);
 	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_UNAVAILABLE);
-	ck_assert_int_eq(settled, 0);
+	ck_assert_int_eq(settled.modified, 0);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
 	ck_assert_int_eq(sf_commit(&f, "k", &i, 1, NULL), ERR_CONFLICT); /* on its way till now */
 	sf_assert_space(&f, "a", 0, 0, 10);
@@ -364,7 +436,8 @@ static void settling(const char *conninfo)
 	o = sf_object("k", 30);
 	ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
 	ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);
-	ck_assert_int_eq(settled, w.modified);
+	ck_assert_int_eq(settled.modified, w.modified);
+	ck_assert_str_eq(settled.version_id, "");
 	sf_assert_space(&f, "a", 30, 0, 10);
 
 	ck_assert_int_eq(sf_put(&f, "k", "b", 20), ERR_OK);
@@ -372,6 +445,34 @@ static void settling(const char *conninfo)
 	sf_close(&f);
 }
 TEST(settling)
+
+/* And the client is told of the version that it has made, as the commit would have. */
+static void settling_versions(const char *conninfo)
+{
+	static const struct {
+		enum store_versioning versioning;
+		bool is_null;
+	} states[] = {{STORE_VERSIONED, false},
+	              {STORE_VERSIONING_SUSPENDED, true},
+	              {STORE_VERSIONED, false}};
+	struct sf f;
+	sf_open(&f, conninfo, "one");
+	for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
+		struct store_intent i;
+		struct store_object o = sf_object("k", 30);
+		struct store_written w, settled;
+		ck_assert_int_eq(store_set_versioning(f.s, STR("bk"), states[k].versioning, &f.e),
+		                 ERR_OK);
+		ck_assert_int_eq(sf_reserve(&f, "k", "a", 30, &i), ERR_OK);
+		ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
+		ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);
+		ck_assert_int_eq(settled.modified, w.modified);
+		ck_assert_str_eq(settled.version_id, w.version_id);
+		ck_assert_str_eq(settled.version_id, states[k].is_null ? "null" : o.generation);
+	}
+	sf_close(&f);
+}
+TEST(settling_versions)
 
 /* A deletion that comes late, its connection having broken, does not take what was
  * written since. */
@@ -455,11 +556,14 @@ int main(void)
 	tcase_add_test(t, test_failures);
 	tcase_add_test(t, test_longest_wait);
 	tcase_add_test(t, test_reaper);
+	tcase_add_test(t, test_renewals);
 	tcase_add_test(t, test_reaper_and_commit);
 	tcase_add_test(t, test_late_bytes);
 	tcase_add_test(t, test_late_bytes_in_debt);
 	tcase_add_test(t, test_landing);
+	tcase_add_test(t, test_landing_of_copies);
 	tcase_add_test(t, test_settling);
+	tcase_add_test(t, test_settling_versions);
 	tcase_add_test(t, test_late_deletion);
 	tcase_add_test(t, test_waking);
 	return run_tests("store_cleanup", t);

@@ -262,6 +262,11 @@ class Orchestrator:
         if not self.is_clean():
             until(step, seconds, "the clean-up queue is empty")
 
+    def keeps_for_readers(self):
+        """Whether deletions of what is still being read are put off."""
+        return self.sql("SELECT min(next_retry) > now() + interval '20 s' FROM cleanup_queue"
+                        " WHERE generation IS NOT NULL")[0][0]
+
     def check(self):
         """The promises: the catalogue agrees with itself and with the backends."""
         problems = [row[0] for row in self.sql("SELECT problem FROM s3o_check()")]

@@ -461,8 +461,9 @@ static void settling_versions(const char *conninfo)
 		struct store_intent i;
 		struct store_object o = sf_object("k", 30);
 		struct store_written w, settled;
-		ck_assert_int_eq(store_set_versioning(f.s, STR("bk"), states[k].versioning, &f.e),
-		                 ERR_OK);
+		ck_assert_int_eq(
+			store_set_versioning(f.s, STR("bk"), STR_NULL, states[k].versioning, &f.e),
+			ERR_OK);
 		ck_assert_int_eq(sf_reserve(&f, "k", "a", 30, &i), ERR_OK);
 		ck_assert_int_eq(sf_commit_object(&f, &o, &i, 1, NULL, &w), ERR_OK);
 		ck_assert_int_eq(store_settle(f.s, &i, 1, &settled, &f.e), ERR_OK);

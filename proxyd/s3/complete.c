@@ -247,7 +247,7 @@ static enum err check_checksums(struct completion *k)
 	const struct http_head *h = &k->c->http->head;
 	struct str type = http_head_value(h, STR("x-amz-checksum-type"));
 	if (type.n && !str_eq(type, k->upload.type))
-		return refuse(k, S3_INVALID_REQUEST,
+		return refuse(k, S3_BAD_DIGEST,
 		              arena_printf(k->c->arena,
 		                           "The upload was not created with the checksum type %.*s",
 		                           STR_FMT(type)));

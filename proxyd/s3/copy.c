@@ -137,7 +137,8 @@ static bool changes_something(struct s3_call *c, const struct s3_lookup *l,
                               const struct directives *d)
 {
 	if (!str_eq(l->bucket, c->bucket) || !str_eq(l->key, c->key) || l->version.n ||
-	    d->metadata || d->checksum >= 0 || field(c, "x-amz-storage-class").n)
+	    d->metadata || d->checksum >= 0 || field(c, "x-amz-storage-class").n ||
+	    field(c, "x-amz-server-side-encryption").n)
 		return true;
 	s3_fail(c, S3_INVALID_REQUEST,
 	        "This copy request is illegal because it is trying to copy an object to itself "

@@ -206,6 +206,11 @@ bool s3_check_version(struct s3_call *c, struct str id)
 
 bool s3_version(struct s3_call *c, struct str *out)
 {
-	*out = s3_parameter(c, "versionId");
-	return s3_check_version(c, *out);
+	const struct uri_param *p = uri_query_get(&c->query, STR("versionId"));
+	*out = p ? p->value : STR_NULL;
+	if (!p || p->value.n)
+		return s3_check_version(c, *out);
+	/* Whoever has lost an id does not mean the current version. */
+	s3_fail(c, S3_INVALID_ARGUMENT, "Version id cannot be the empty string");
+	return false;
 }

@@ -132,13 +132,18 @@ static const struct setting {
 	enum s3_error (*read)(struct s3_call *c, struct str doc, struct buf *out, const char **why);
 	void (*write)(struct buf *out, struct str value);
 	enum s3_error absent; /* S3_OK: an empty value is written */
+	/* A field that goes with the document, and the one value that it has; or NULL. */
+	const char *field, *only;
 } settings[] = {
-	{"acl", NULL, write_acl, S3_OK},
-	{"cors", read_cors, write_document, S3_NO_SUCH_CORS},
-	{"lifecycle", read_lifecycle, write_document, S3_NO_SUCH_LIFECYCLE},
-	{"ownershipControls", read_ownership, write_ownership, S3_NO_OWNERSHIP_CONTROLS},
-	{"publicAccessBlock", read_block, write_block, S3_NO_PUBLIC_ACCESS_BLOCK},
-	{"tagging", read_tagging, write_document, S3_NO_SUCH_TAG_SET},
+	{"acl", NULL, write_acl, S3_OK, NULL, NULL},
+	{"cors", read_cors, write_document, S3_NO_SUCH_CORS, NULL, NULL},
+	/* About transitions, of which there are none. Terraform waits for its value. */
+	{"lifecycle", read_lifecycle, write_document, S3_NO_SUCH_LIFECYCLE,
+         "x-amz-transition-default-minimum-object-size", "all_storage_classes_128K"},
+	{"ownershipControls", read_ownership, write_ownership, S3_NO_OWNERSHIP_CONTROLS, NULL,
+         NULL},
+	{"publicAccessBlock", read_block, write_block, S3_NO_PUBLIC_ACCESS_BLOCK, NULL, NULL},
+	{"tagging", read_tagging, write_document, S3_NO_SUCH_TAG_SET, NULL, NULL},
 };
 
 static const struct setting *setting_of(const struct s3_call *c)
@@ -147,6 +152,22 @@ static const struct setting *setting_of(const struct s3_call *c)
 	while (strcmp(settings[i].name, c->operation->parameter) != 0)
 		i++;
 	return &settings[i];
+}
+
+static void reply_field(struct s3_call *c, const struct setting *s)
+{
+	if (s->field)
+		http_reply_field(c->http, s->field, str_of(s->only));
+}
+
+/* False: answered. */
+static bool check_field(struct s3_call *c, const struct setting *s)
+{
+	const struct str *value = s->field ? http_head_get(&c->http->head, str_of(s->field)) : NULL;
+	if (!value || str_eq(*value, str_of(s->only)))
+		return true;
+	s3_failf(c, S3_NOT_IMPLEMENTED, "%s is supported only as %s", s->field, s->only);
+	return false;
 }
 
 void s3_get_setting(struct s3_call *c)
@@ -166,6 +187,7 @@ void s3_get_setting(struct s3_call *c)
 	}
 	BUF_AUTO doc = {0};
 	s->write(&doc, value);
+	reply_field(c, s);
 	s3_reply_xml(c, buf_str(&doc));
 }
 
@@ -183,14 +205,16 @@ void s3_put_setting(struct s3_call *c)
 	const struct setting *s = setting_of(c);
 	const char *why = NULL;
 	struct str doc;
-	if (!s3_receive_document(c, DOCUMENT_MAX, &doc))
+	if (!check_field(c, s) || !s3_receive_document(c, DOCUMENT_MAX, &doc))
 		return;
 	BUF_AUTO value = {0};
 	enum s3_error r = s->read(c, doc, &value, &why);
-	if (r == S3_OK)
-		keep(c, s->name, buf_str(&value));
-	else
+	if (r != S3_OK) {
 		s3_fail(c, r, why);
+		return;
+	}
+	reply_field(c, s);
+	keep(c, s->name, buf_str(&value));
 }
 
 void s3_delete_setting(struct s3_call *c)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from contextlib import ExitStack
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -148,6 +149,13 @@ def test_names_and_places_of_buckets(creator):
                       b"</CreateBucketConfiguration>").error == (501, "NotImplemented")
     assert "placed" not in names(s3)
     assert place(b"us-east-1").status == 200 and "placed" in names(s3)
+    elsewhere = boto3.client("s3", "eu-central-1", endpoint_url=creator.endpoint,
+                             aws_access_key_id=PHOTOS[0], aws_secret_access_key=PHOTOS[1])
+    elsewhere.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={
+        "LocationConstraint": "eu-central-1"})  # as clients of that region do by themselves
+    with pytest.raises(ClientError, match="IllegalLocationConstraint"):
+        elsewhere.create_bucket(Bucket="other", CreateBucketConfiguration={
+            "LocationConstraint": "eu-west-1"})
 
 
 def test_a_bucket_is_created_as_it_is_to_be(creator):

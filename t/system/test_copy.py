@@ -176,6 +176,7 @@ def test_onto_itself(orchestrator):
     copy(o, "from", Metadata={"b": "2"}, MetadataDirective="REPLACE")
     got = o.s3().get_object(**SOURCE)
     assert got["Metadata"] == {"b": "2"} and got["Body"].read() == b"body"
+    copy(o, "from", ServerSideEncryption="AES256")
     o.wait_clean()
     assert read(o, "from") == b"body"
 

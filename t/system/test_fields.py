@@ -312,7 +312,7 @@ def checksum_type(r, name):
     crc = {"x-amz-checksum-algorithm": "CRC32"}
     assert r.send("CreateMultipartUpload", {name: "FULL_OBJECT", **crc}).headers[name] == "FULL_OBJECT"
     assert r.error("CreateMultipartUpload", {name: "x", **crc}) == (400, "InvalidRequest")
-    assert r.complete(x_amz_checksum_type="FULL_OBJECT").error == (400, "InvalidRequest")
+    assert r.complete(x_amz_checksum_type="FULL_OBJECT").error == (400, "BadDigest")
 
 
 @done("x-amz-checksum-mode")
@@ -496,6 +496,14 @@ def harmless_bucket(r, name):
     assert r.s.do("PUT", f"/{name[6:]}", headers={name: value}).status == 200
 
 
+@done("x-amz-transition-default-minimum-object-size")
+def transitions(r, name):
+    size = "all_storage_classes_128K"
+    for fields in ({}, {name: size}):
+        assert r.send("PutBucketLifecycleConfiguration", fields).headers[name] == size
+    assert r.s.do("GET", "/photos", query=[("lifecycle", "")]).headers[name] == size
+
+
 # --- what is not ---
 
 # Of fields that are partly done: values that are refused, and where if not everywhere.
@@ -512,6 +520,7 @@ NOT_DONE = {
     "Range": None,  # shown with what is done
     "x-amz-bucket-object-lock-enabled": ("true", None),
     "x-amz-bucket-namespace": ("account-regional", None),
+    "x-amz-transition-default-minimum-object-size": ("varies_by_storage_class", None),
 }
 
 

@@ -208,7 +208,7 @@ def test_completions_that_are_refused(service):
             x_amz_mp_object_size="7")
     refused((400, "BadDigest"), good, content_md5=b64(b"0" * 16))
     refused((400, "InvalidRequest"), good, "algorithm CRC32", x_amz_checksum_crc32="AAAAAA==")
-    refused((400, "InvalidRequest"), good, "type COMPOSITE", x_amz_checksum_type="COMPOSITE")
+    refused((400, "BadDigest"), good, "type COMPOSITE", x_amz_checksum_type="COMPOSITE")
     refused((404, "NoSuchKey"), good, if_match="*")
     for body in (b"", b"<", b"<CompleteMultipartUpload/>", b"<Delete/>"):
         assert u.do("POST", body).error == (400, "MalformedXML"), body

@@ -292,6 +292,10 @@ def test_markers_and_headers(orchestrator):
     assert answer.headers["x-amz-delete-marker"] == "true"
     assert answer.headers["x-amz-version-id"] == marker
     assert service.stored("k") == b"3"
+    for method in ("GET", "HEAD", "DELETE"):
+        answer = service.do(method, "/photos/k", query=[("versionId", "")])
+        assert answer.status == 400 and answer.code in ("InvalidArgument", None)
+    assert service.stored("k") == b"3"
 
 
 def test_versioning_documents(orchestrator):

@@ -213,3 +213,28 @@ def test_a_walk_goes_through_many_keys(orchestrator):
     walk(o)
     assert len(keys(o)) == 57001 and versions(o, "k") == "v"
     o.sql("DELETE FROM object_versions WHERE object_name LIKE 'many/%' OR bucket = 'documents'")
+
+
+def add_versions(o, key, n, tags="NULL"):
+    """Noncurrent ones of a key of 'photos' that are days old, and a current one. tags: of
+    the n-th one, in the database's words."""
+    o.sql("INSERT INTO object_versions (bucket, object_name, generation, version_id, is_latest,"
+          " size_bytes, etag, created_at, tags) SELECT 'photos', %s, lpad(n::text, 26, '0'),"
+          " lpad(n::text, 26, '0'), n = %s, 0, 'e',"
+          f" now() - interval '9 days' + n * interval '1 ms', {tags}"
+          " FROM generate_series(1, %s) n", key, n + 1, n + 1)
+
+
+def test_versions_behind_many_that_stay(versioned):
+    """More versions of one key that the rule is not for than a window tells."""
+    o = versioned
+    add_versions(o, "k", 2500, """CASE WHEN n > 2200 THEN '{"a": "1"}'::JSONB END""")
+    set_rules(o, {**rule(NoncurrentVersionExpiration={"NoncurrentDays": 3}),
+                  "Filter": {"Tag": {"Key": "a", "Value": "1"}}})
+    walk(o)
+    assert len(versions(o, "k")) == 2201
+    set_rules(o, rule(NoncurrentVersionExpiration={
+        "NoncurrentDays": 3, "NewerNoncurrentVersions": 20}))
+    walk(o)
+    assert len(versions(o, "k")) == 21
+    o.sql("DELETE FROM object_versions WHERE object_name = 'k'")

@@ -39,7 +39,8 @@
 static struct {
 	struct buf done;    /* the last bucket that is finished */
 	struct buf current; /* the one that is not, if any, */
-	struct buf from;    /* and the key at which it goes on */
+	struct buf from;    /* and the key at which it goes on, */
+	int64_t after;      /* behind the version created then; 0: with the first one */
 	uint64_t failed;    /* since the walk began */
 } walk;
 
@@ -48,7 +49,6 @@ struct bucket {
 	struct str name;
 	struct lifecycle rules;
 	int64_t now, midnight; /* the last one, UTC */
-	uint64_t deleted;      /* in the window */
 };
 
 static int64_t interval(const struct config *c)
@@ -185,9 +185,11 @@ static bool plan_window(const struct bucket *b, struct store_window *w)
 			continue;
 		w->prefix = any ? common_prefix(w->prefix, r->filter.prefix) : r->filter.prefix;
 		w->current_before = later(w->current_before, expired_before(b, r));
-		if (r->noncurrent_days)
+		if (r->noncurrent_days) {
 			w->noncurrent_before =
 				later(w->noncurrent_before, days_ago(b, r->noncurrent_days));
+			w->newer = (uint32_t)later(w->newer, r->noncurrent_keep);
+		}
 		w->markers |= r->expire_marker;
 		any = true;
 	}
@@ -207,7 +209,6 @@ static void failed(const struct bucket *b, struct str key, const char *what, con
 static void deleted(struct bucket *b, const struct store_aged *v, const struct lifecycle_rule *r)
 {
 	uint32_t days = v->is_latest ? r->expire_days : r->noncurrent_days;
-	b->deleted++;
 	b->pass->items++;
 	metrics_inc(METRIC_LIFECYCLE_DELETED, 0, 0, 0);
 	audit(COMPONENT, "lifecycle.delete",
@@ -259,19 +260,18 @@ static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t
 	return r == ERR_OK ? delete_batch(b, batch, count, e) : r;
 }
 
-/* Where the next window begins; STR_NULL: the bucket is finished. A window that had more
- * versions than were told is looked at again from its last key on, but for a key none of
- * whose versions had to go. */
-static struct str next_from(const struct bucket *b, const struct store_aged *v, size_t n, int keys,
-                            struct str last)
+/* The next window begins behind the last version that was told, whether it had to go or
+ * not, or behind the last key. */
+static void go_on(const struct bucket *b, struct store_window *w, const struct store_aged *v,
+                  size_t n, int keys, struct str last)
 {
-	if (n == VERSIONS && (b->deleted || !str_eq(v[0].key, v[n - 1].key)))
-		return v[n - 1].key;
-	if (n == VERSIONS)
-		last = v[n - 1].key;
-	else if (keys < KEYS)
-		return STR_NULL;
-	return str_of(arena_printf(b->pass->arena, "%.*s\x01", STR_FMT(last)));
+	w->from = STR_NULL;
+	w->after = 0;
+	if (n == VERSIONS) {
+		w->from = v[n - 1].key;
+		w->after = v[n - 1].created;
+	} else if (keys == KEYS)
+		w->from = str_of(arena_printf(b->pass->arena, "%.*s\x01", STR_FMT(last)));
 }
 
 /* w->from becomes where to go on, STR_NULL at the end. */
@@ -283,11 +283,10 @@ static enum err do_window(struct bucket *b, struct store_window *w, struct error
 	int keys;
 	enum err r = store_aged(b->pass->setup->store, w, b->pass->arena, &versions, &n, &keys,
 	                        &last, e);
-	b->deleted = 0;
 	if (r == ERR_OK)
 		r = delete_aged(b, versions, n, e);
 	if (r == ERR_OK && !pass_must_stop(b->pass))
-		w->from = next_from(b, versions, n, keys, last);
+		go_on(b, w, versions, n, keys, last);
 	return r;
 }
 
@@ -372,9 +371,10 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
 	b.midnight = b.now - b.now % DAY;
 	read_rules(&b, rules->document);
 	bool more = plan_window(&b, &w);
-	if (str_eq(buf_str(&walk.current), b.name))
+	if (str_eq(buf_str(&walk.current), b.name)) {
 		w.from = arena_dup(p->arena, buf_str(&walk.from));
-	else if (aborts_uploads(&b))
+		w.after = walk.after;
+	} else if (aborts_uploads(&b))
 		r = do_uploads(&b, e);
 	for (; more && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--) {
 		r = do_window(&b, &w, e);
@@ -383,6 +383,7 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
 	*finished = r == ERR_OK && !more;
 	keep(&walk.current, w.from.n ? b.name : STR_NULL);
 	keep(&walk.from, w.from);
+	walk.after = w.after;
 	return r;
 }
 

@@ -238,3 +238,43 @@ def test_versions_behind_many_that_stay(versioned):
     walk(o)
     assert len(versions(o, "k")) == 21
     o.sql("DELETE FROM object_versions WHERE object_name = 'k'")
+
+
+def test_what_is_locked_is_left_to_the_next_walk(launch):
+    """A bucket, and one key of another, for longer than a statement waits: nobody else is
+    kept from being dealt with, and it is told."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "documents/", "expiration_days": 1}, {"prefix": "photos/", "expiration_days": 1}]}})
+    put(o, "x", bucket="documents")
+    put(o, "a", "b", "c")
+    age(o, 30, "%")
+    other = o.postgres.connect(o.database)
+    other.cursor().execute("SELECT pg_advisory_lock(7002, hashtext('documents')),"
+                           " pg_advisory_lock(7001, hashtext('photos/b'))")
+    walk(o)
+    assert keys(o) == ["b"] and keys(o, "documents") == ["x"]
+    failures, error = o.sql("SELECT consecutive_failures, last_error FROM job_health"
+                            " WHERE name = 'lifecycle'")[0]
+    assert failures == 1 and error.startswith("bucket documents: delete: ")
+    assert o.metrics(o.worker_port)["s3o_lifecycle_failed_total"] == 2
+    assert [(line["bucket"], line["key"]) for line in o.log_lines("workerd")
+            if line["msg"] == "versions not deleted"] == [("documents", "x"), ("photos", "b")]
+    other.close()
+    walk(o)
+    assert keys(o) == [] and keys(o, "documents") == []
+
+
+def test_a_bucket_is_left_after_some_failures(launch):
+    """It does not take the time of a lock for each of its keys."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "documents/", "expiration_days": 1}]}})
+    put(o, *"abcdef", bucket="documents")
+    age(o, 30, "%")
+    o.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN RAISE EXCEPTION 'slow' USING ERRCODE = '57014'; END $$")
+    o.sql("CREATE TRIGGER slow BEFORE DELETE ON object_versions EXECUTE FUNCTION slow()")
+    walk(o)
+    assert o.metrics(o.worker_port)["s3o_lifecycle_failed_total"] == 3
+    o.sql("DROP TRIGGER slow ON object_versions")
+    walk(o)
+    assert keys(o, "documents") == []

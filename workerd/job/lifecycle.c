@@ -4,8 +4,9 @@
  * those that were set on a bucket are carried out by the same code. A walk goes through
  * all buckets and, where there are rules, through all keys that they may concern, a
  * window of keys after another; a pass does some windows, and the next one goes on where
- * it ended. Only the generation that was seen is removed, so what has been written again
- * meanwhile stays.
+ * it ended. What fails while the database answers is left to the next walk, or one locked
+ * key would stop the job for all buckets. Only the generation that was seen is removed, so
+ * what has been written again meanwhile stays.
  */
 #include <string.h>
 
@@ -35,6 +36,9 @@
 #define UPLOADS  1000 /* of a page */
 #define WINDOWS  50   /* of a pass */
 
+/* A bucket is left after so many failures in a row: each may have waited for a lock. */
+#define FAILURES_MAX 3
+
 /* Where the walk is; it begins anew when the daemon does. */
 static struct {
 	struct buf done;    /* the last bucket that is finished */
@@ -42,6 +46,7 @@ static struct {
 	struct buf from;    /* and the key at which it goes on, */
 	int64_t after;      /* behind the version created then; 0: with the first one */
 	uint64_t failed;    /* since the walk began */
+	struct error error; /* the first one that left something out; ERR_OK: none */
 } walk;
 
 struct bucket {
@@ -49,6 +54,7 @@ struct bucket {
 	struct str name;
 	struct lifecycle rules;
 	int64_t now, midnight; /* the last one, UTC */
+	int failures;          /* of statements, in a row */
 };
 
 static int64_t interval(const struct config *c)
@@ -196,7 +202,7 @@ static bool plan_window(const struct bucket *b, struct store_window *w)
 	return any && (w->current_before || w->noncurrent_before || w->markers);
 }
 
-/* --- versions --------------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------------- */
 
 static void failed(const struct bucket *b, struct str key, const char *what, const struct error *e)
 {
@@ -205,6 +211,27 @@ static void failed(const struct bucket *b, struct str key, const char *what, con
 	log_warn(COMPONENT, what, LOG_STR("request_id", b->pass->request_id),
 	         LOG_S("bucket", b->name), LOG_S("key", key), LOG_STR("error", e->text));
 }
+
+static bool is_given_up(const struct bucket *b)
+{
+	return b->failures >= FAILURES_MAX;
+}
+
+/* What a statement about a key, or about what begins there, ended with. Left to be dealt
+ * with: the database is away, or the daemon stops. Else the walk goes on behind it. */
+static enum err go_on_after(struct bucket *b, enum err r, struct str key, const char *what,
+                            const struct error *e)
+{
+	b->failures = r == ERR_OK ? 0 : b->failures + 1;
+	if (r == ERR_OK || r == ERR_UNAVAILABLE || r == ERR_CANCELED)
+		return r;
+	failed(b, key, what, e);
+	if (walk.error.code == ERR_OK)
+		err_set(&walk.error, r, "bucket %.*s: %s", STR_FMT(b->name), e->text);
+	return ERR_OK;
+}
+
+/* --- versions --------------------------------------------------------------------- */
 
 static void deleted(struct bucket *b, const struct store_aged *v, const struct lifecycle_rule *r)
 {
@@ -240,6 +267,14 @@ static enum err delete_batch(struct bucket *b, const struct store_aged *const *v
 	return r;
 }
 
+static enum err delete_or_leave(struct bucket *b, const struct store_aged *const *versions,
+                                size_t n, struct error *e)
+{
+	return n ? go_on_after(b, delete_batch(b, versions, n, e), versions[0]->key,
+	                       "versions not deleted", e)
+	         : ERR_OK;
+}
+
 /* Those of the versions that a rule is for. */
 static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t n, struct error *e)
 {
@@ -249,15 +284,17 @@ static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t
 	const struct store_aged **batch =
 		ARENA_ARRAY(b->pass->arena, const struct store_aged *, most);
 	enum err r = ERR_OK;
-	for (size_t i = 0; i < n && r == ERR_OK && !pass_must_stop(b->pass); i++) {
+	for (size_t i = 0; i < n && r == ERR_OK; i++) {
+		if (is_given_up(b) || pass_must_stop(b->pass))
+			return ERR_OK;
 		if (rule_for(b, &v[i]))
 			batch[count++] = &v[i];
 		if (count == most) {
-			r = delete_batch(b, batch, count, e);
+			r = delete_or_leave(b, batch, count, e);
 			count = 0;
 		}
 	}
-	return r == ERR_OK ? delete_batch(b, batch, count, e) : r;
+	return r == ERR_OK ? delete_or_leave(b, batch, count, e) : r;
 }
 
 /* The next window begins behind the last version that was told, whether it had to go or
@@ -285,7 +322,11 @@ static enum err do_window(struct bucket *b, struct store_window *w, struct error
 	                        &last, e);
 	if (r == ERR_OK)
 		r = delete_aged(b, versions, n, e);
-	if (r == ERR_OK && !pass_must_stop(b->pass))
+	else if ((r = go_on_after(b, r, w->from, "versions not found", e)) == ERR_OK)
+		b->failures = FAILURES_MAX; /* where the next window begins is not known */
+	if (r == ERR_OK && is_given_up(b))
+		w->from = STR_NULL;
+	else if (r == ERR_OK && !pass_must_stop(b->pass))
 		go_on(b, w, versions, n, keys, last);
 	return r;
 }
@@ -341,11 +382,16 @@ static enum err do_uploads(struct bucket *b, struct error *e)
 	while (r == ERR_OK && n == UPLOADS && !pass_must_stop(b->pass)) {
 		r = store_upload_list(b->pass->setup->store, b->name, STR_NULL, key, id, UPLOADS,
 		                      b->pass->arena, &uploads, &n, e);
+		if (r != ERR_OK)
+			return go_on_after(b, r, key, "uploads not found", e);
 		for (size_t i = 0; r == ERR_OK && i < n && !pass_must_stop(b->pass); i++) {
 			const struct lifecycle_rule *rule = rule_for_upload(b, &uploads[i]);
-			if (rule)
-				r = abort_upload(b, &uploads[i], rule, e);
 			key = uploads[i].o.key;
+			if (rule)
+				r = go_on_after(b, abort_upload(b, &uploads[i], rule, e), key,
+				                "upload not aborted", e);
+			if (is_given_up(b))
+				return r;
 			id = str_of(uploads[i].id);
 		}
 	}
@@ -376,6 +422,7 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
 		w.after = walk.after;
 	} else if (aborts_uploads(&b))
 		r = do_uploads(&b, e);
+	more = more && !is_given_up(&b);
 	for (; more && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--) {
 		r = do_window(&b, &w, e);
 		more = w.from.n > 0;
@@ -387,13 +434,19 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
 	return r;
 }
 
-static void finish(struct pass *p)
+/* The end of a walk, which failed if it left something out. That has time until the next
+ * one, whatever the reason. */
+static enum err finish(struct pass *p, struct error *e)
 {
 	metrics_inc(METRIC_LIFECYCLE_RUNS,
 	            walk.failed ? METRIC_LIFECYCLE_PARTIAL : METRIC_LIFECYCLE_SUCCESS, 0, 0);
 	keep(&walk.done, STR_NULL);
 	walk.failed = 0;
 	p->again = false;
+	if (walk.error.code == ERR_OK)
+		return ERR_OK;
+	walk.error.code = ERR_OK;
+	return err_set(e, ERR_CONFLICT, "%s", walk.error.text);
 }
 
 static enum err do_buckets(struct pass *p, struct error *e)
@@ -414,14 +467,14 @@ static enum err do_buckets(struct pass *p, struct error *e)
 			return r;
 	}
 	if (r == ERR_OK && n < BUCKETS)
-		finish(p);
+		return finish(p, e);
 	return r;
 }
 
 static enum err run(struct pass *p, struct error *e)
 {
 	enum err r = do_buckets(p, e);
-	if (r != ERR_OK && r != ERR_UNAVAILABLE && r != ERR_CANCELED)
+	if (p->again && r != ERR_OK && r != ERR_UNAVAILABLE && r != ERR_CANCELED)
 		metrics_inc(METRIC_LIFECYCLE_RUNS, METRIC_LIFECYCLE_ERROR, 0, 0);
 	return r;
 }

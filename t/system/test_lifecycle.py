@@ -1,4 +1,6 @@
 """Rules that remove what is old. Ages are made in the catalogue."""
+import threading
+
 import pytest
 
 from harness.wait import until
@@ -278,3 +280,35 @@ def test_a_bucket_is_left_after_some_failures(launch):
     o.sql("DROP TRIGGER slow ON object_versions")
     walk(o)
     assert keys(o, "documents") == []
+
+
+@pytest.fixture
+def slow(launch):
+    """A launched system whose deletions take their time."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "photos/", "expiration_days": 1}]}})
+    o.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN PERFORM pg_sleep(0.02); RETURN OLD; END $$")
+    for table in ("object_versions", "multipart_uploads"):
+        o.sql(f"CREATE TRIGGER slow BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION slow()")
+    return o
+
+
+def reload_amid(o, left, what):
+    """Reloads when some of it has been deleted; the walk goes on afterwards."""
+    n = left()
+    run = threading.Thread(target=o.adminctl, args=("run", "lifecycle"))
+    run.start()
+    until(lambda: left() < n, 20, "it has begun")
+    o.adminctl("reload")
+    assert left() > 0
+    until(lambda: left() == 0, 30, what)
+    run.join()
+
+
+def test_a_reload_in_the_first_window(slow):
+    o = slow
+    o.sql("INSERT INTO object_versions (bucket, object_name, generation, size_bytes, etag, created_at)"
+          f" SELECT 'photos', n::text, lpad(n::text, 26, '0'), 0, 'e', now() - 9 * {DAY}"
+          " FROM generate_series(1, 300) n")
+    reload_amid(o, lambda: len(keys(o)), "all are deleted")

@@ -427,7 +427,8 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
 		r = do_window(&b, &w, e);
 		more = w.from.n > 0;
 	}
-	*finished = r == ERR_OK && !more;
+	/* A pass that must stop may have left anything undone. */
+	*finished = r == ERR_OK && !more && !pass_must_stop(p);
 	keep(&walk.current, w.from.n ? b.name : STR_NULL);
 	keep(&walk.from, w.from);
 	walk.after = w.after;

@@ -312,3 +312,36 @@ def test_a_reload_in_the_first_window(slow):
           f" SELECT 'photos', n::text, lpad(n::text, 26, '0'), 0, 'e', now() - 9 * {DAY}"
           " FROM generate_series(1, 300) n")
     reload_amid(o, lambda: len(keys(o)), "all are deleted")
+
+
+def add_uploads(o, n, days):
+    """n of them, the i-th one begun so many days ago: in the database's words."""
+    o.sql("INSERT INTO multipart_uploads (upload_id, bucket, object_name, object_key, generation,"
+          " created_at) SELECT lpad(i::text, 26, '0'), 'photos', 'k', 'photos/k',"
+          f" lpad(i::text, 26, '0'), now() - ({days}) * {DAY} FROM generate_series(1, %s) i", n)
+
+
+def uploads(o):
+    return o.sql("SELECT count(*) FROM multipart_uploads")[0][0]
+
+
+def test_a_reload_amid_uploads(slow):
+    add_uploads(slow, 300, "9")
+    set_rules(slow, rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 3}))
+    reload_amid(slow, lambda: uploads(slow), "all are aborted")
+
+
+def test_a_walk_goes_through_many_uploads(orchestrator):
+    """More than the pages of one pass have."""
+    o = orchestrator
+    add_uploads(o, 60000, "CASE WHEN i IN (30000, 60000) THEN 9 ELSE 0 END")
+    put(o, "old", "young")
+    age(o, 9, "old")
+    set_rules(o, rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 3},
+                      Expiration={"Days": 3}))
+    passes = 's3o_worker_ticks_total{service="lifecycle",result="success"}'
+    before = o.metrics(o.worker_port).get(passes, 0)
+    walk(o)
+    assert uploads(o) == 59998 and keys(o) == ["young"]
+    assert o.metrics(o.worker_port)[passes] >= before + 2
+    o.sql("DELETE FROM multipart_uploads")

@@ -34,7 +34,7 @@
 #define KEYS     1000 /* of a window: some milliseconds */
 #define VERSIONS 1000 /* of a window that may have to go; the rest is in the next one */
 #define UPLOADS  1000 /* of a page */
-#define WINDOWS  50   /* of a pass */
+#define WINDOWS  50   /* and pages of a pass */
 
 /* A bucket is left after so many failures in a row: each may have waited for a lock. */
 #define FAILURES_MAX 3
@@ -45,6 +45,8 @@ static struct {
 	struct buf current; /* the one that is not, if any, */
 	struct buf from;    /* and the key at which it goes on, */
 	int64_t after;      /* behind the version created then; 0: with the first one */
+	bool uploads;       /* it goes on with its uploads, which come first, */
+	struct buf upload;  /* behind this one of that key; empty: none */
 	uint64_t failed;    /* since the walk began */
 	struct error error; /* the first one that left something out; ERR_OK: none */
 } walk;
@@ -56,6 +58,12 @@ struct bucket {
 	int64_t now, midnight; /* the last one, UTC */
 	int failures;          /* of statements, in a row */
 };
+
+static void keep(struct buf *b, struct str s)
+{
+	b->n = 0;
+	buf_add_str(b, s);
+}
 
 static int64_t interval(const struct config *c)
 {
@@ -373,37 +381,74 @@ static bool aborts_uploads(const struct bucket *b)
 	return false;
 }
 
-static enum err do_uploads(struct bucket *b, struct error *e)
+/* Uploads of a page up to the one that is not dealt with. */
+static enum err abort_old(struct bucket *b, const struct store_upload *u, size_t n, size_t *done,
+                          struct error *e)
 {
-	struct store_upload *uploads;
-	struct str key = STR_NULL, id = STR_NULL;
-	size_t n = UPLOADS;
 	enum err r = ERR_OK;
-	while (r == ERR_OK && n == UPLOADS && !pass_must_stop(b->pass)) {
-		r = store_upload_list(b->pass->setup->store, b->name, STR_NULL, key, id, UPLOADS,
-		                      b->pass->arena, &uploads, &n, e);
+	for (*done = 0; *done < n && !is_given_up(b) && !pass_must_stop(b->pass); ++*done) {
+		const struct store_upload *one = &u[*done];
+		const struct lifecycle_rule *rule = rule_for_upload(b, one);
+		if (rule)
+			r = go_on_after(b, abort_upload(b, one, rule, e), one->o.key,
+			                "upload not aborted", e);
 		if (r != ERR_OK)
-			return go_on_after(b, r, key, "uploads not found", e);
-		for (size_t i = 0; r == ERR_OK && i < n && !pass_must_stop(b->pass); i++) {
-			const struct lifecycle_rule *rule = rule_for_upload(b, &uploads[i]);
-			key = uploads[i].o.key;
-			if (rule)
-				r = go_on_after(b, abort_upload(b, &uploads[i], rule, e), key,
-				                "upload not aborted", e);
-			if (is_given_up(b))
-				return r;
-			id = str_of(uploads[i].id);
-		}
+			break;
 	}
+	return r;
+}
+
+/* One arena per page: there may be any number of them. */
+static enum err do_page(struct bucket *b, struct error *e)
+{
+	struct arena *a = arena_new();
+	struct store_upload *uploads;
+	size_t n, done = 0;
+	enum err r =
+		store_upload_list(b->pass->setup->store, b->name, STR_NULL, buf_str(&walk.from),
+	                          buf_str(&walk.upload), UPLOADS, a, &uploads, &n, e);
+	if (r == ERR_OK)
+		r = abort_old(b, uploads, n, &done, e);
+	else
+		r = go_on_after(b, r, buf_str(&walk.from), "uploads not found", e);
+	if (done > 0) {
+		keep(&walk.from, uploads[done - 1].o.key);
+		keep(&walk.upload, str_of(uploads[done - 1].id));
+	}
+	if (r == ERR_OK && (is_given_up(b) || (done == n && n < UPLOADS))) {
+		walk.uploads = false;
+		keep(&walk.from, STR_NULL);
+	}
+	arena_free(&a);
 	return r;
 }
 
 /* --- the walk ------------------------------------------------------------------------ */
 
-static void keep(struct buf *b, struct str s)
+static void begin(const struct bucket *b)
 {
-	b->n = 0;
-	buf_add_str(b, s);
+	keep(&walk.current, b->name);
+	keep(&walk.from, STR_NULL);
+	walk.after = 0;
+	walk.uploads = aborts_uploads(b);
+	keep(&walk.upload, STR_NULL);
+}
+
+/* False in *more: there is no window behind these. */
+static enum err do_windows(struct bucket *b, int *windows, bool *more, struct error *e)
+{
+	struct store_window w;
+	enum err r = ERR_OK;
+	*more = plan_window(b, &w) && !is_given_up(b);
+	w.from = arena_dup(b->pass->arena, buf_str(&walk.from));
+	w.after = walk.after;
+	for (; *more && r == ERR_OK && *windows > 0 && !pass_must_stop(b->pass); (*windows)--) {
+		r = do_window(b, &w, e);
+		*more = w.from.n > 0;
+	}
+	keep(&walk.from, w.from);
+	walk.after = w.after;
+	return r;
 }
 
 /* Goes on with a bucket, or begins it. *windows are left to this pass; *finished: there
@@ -412,26 +457,20 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
                           bool *finished, struct error *e)
 {
 	struct bucket b = {.pass = p, .name = rules->bucket, .now = clock_wall()};
-	struct store_window w;
 	enum err r = ERR_OK;
+	bool more = true;
 	b.midnight = b.now - b.now % DAY;
 	read_rules(&b, rules->document);
-	bool more = plan_window(&b, &w);
-	if (str_eq(buf_str(&walk.current), b.name)) {
-		w.from = arena_dup(p->arena, buf_str(&walk.from));
-		w.after = walk.after;
-	} else if (aborts_uploads(&b))
-		r = do_uploads(&b, e);
-	more = more && !is_given_up(&b);
-	for (; more && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--) {
-		r = do_window(&b, &w, e);
-		more = w.from.n > 0;
-	}
+	if (!str_eq(buf_str(&walk.current), b.name))
+		begin(&b);
+	for (; walk.uploads && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--)
+		r = do_page(&b, e);
+	if (r == ERR_OK && !walk.uploads)
+		r = do_windows(&b, windows, &more, e);
 	/* A pass that must stop may have left anything undone. */
 	*finished = r == ERR_OK && !more && !pass_must_stop(p);
-	keep(&walk.current, w.from.n ? b.name : STR_NULL);
-	keep(&walk.from, w.from);
-	walk.after = w.after;
+	if (*finished)
+		keep(&walk.current, STR_NULL);
 	return r;
 }
 

@@ -38,7 +38,7 @@ static enum err start_embedded(const struct config *c, struct helper_report *r, 
 
 static bool may_try_again(enum err rc)
 {
-	return rc == ERR_UNAVAILABLE || rc == ERR_IO || rc == ERR_TIMEOUT;
+	return rc == ERR_UNAVAILABLE || rc == ERR_DB_BUSY || rc == ERR_IO || rc == ERR_TIMEOUT;
 }
 
 static enum err migrate(const char *conninfo, struct helper_report *r, int64_t deadline,

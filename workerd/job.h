@@ -25,7 +25,9 @@ struct job {
 	int64_t (*interval)(const struct config *c); /* the longest time between two passes */
 	bool (*gate)(const struct config *c);        /* false: switched off. NULL: always on */
 	/* ERR_OK even when single items failed (they are retried by their own rules);
-	 * ERR_UNAVAILABLE and ERR_CANCELED are not failures of the job. */
+	 * ERR_UNAVAILABLE and ERR_CANCELED are not failures of the job. After
+	 * ERR_UNAVAILABLE and ERR_DB_BUSY it is tried again soon, after other failures
+	 * at its tick. */
 	enum err (*run)(struct pass *p, struct error *e);
 };
 

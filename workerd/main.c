@@ -103,8 +103,8 @@ static enum err prepare_database(struct start *s, bool *interrupted, struct erro
 	deadline = clock_deadline(wait);
 	for (;;) {
 		r = migrate_run(s->worker.conninfo, &m, e);
-		/* anything but "does not answer" does not get better by waiting */
-		if (r != ERR_UNAVAILABLE || clock_mono() >= deadline)
+		/* nothing else gets better by waiting */
+		if ((r != ERR_UNAVAILABLE && r != ERR_DB_BUSY) || clock_mono() >= deadline)
 			break;
 		*interrupted = is_interrupted(s, RETRY_MS);
 		if (*interrupted)

@@ -28,7 +28,7 @@
 /* Another daemon runs the job: notifications are for it, too. */
 #define SKIP_PAUSE CLOCK_SEC
 
-/* The database is away: ask again without waiting for the tick. */
+/* The database is away, or too busy: ask again without waiting for the tick. */
 #define DATABASE_PAUSE (5 * CLOCK_SEC)
 
 /* Successes of a busy job are written to the database no more often; a failure
@@ -169,7 +169,7 @@ static void work(struct entry *e, struct pass *p)
 		skipped(e, "the daemon stops");
 	else
 		failed(e, p, "", &err);
-	if (r == ERR_UNAVAILABLE)
+	if (r == ERR_UNAVAILABLE || r == ERR_DB_BUSY)
 		plan(e, DATABASE_PAUSE);
 	else if (r == ERR_OK && p->again)
 		plan(e, 0);

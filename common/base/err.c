@@ -85,6 +85,8 @@ const char *err_name(enum err code)
 		return "unsupported";
 	case ERR_UNAVAILABLE:
 		return "unavailable";
+	case ERR_DB_BUSY:
+		return "db_busy";
 	case ERR_DB_UNCERTAIN:
 		return "db_uncertain";
 	}

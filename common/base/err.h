@@ -27,6 +27,7 @@ enum err {
 	ERR_CONGESTED,    /* our own limit of what goes on at once; nothing was sent */
 	ERR_UNSUPPORTED,  /* the backend cannot do this */
 	ERR_UNAVAILABLE,  /* database not reachable; nothing was changed */
+	ERR_DB_BUSY,      /* it is there, but had locks or the time run out; nothing was changed */
 	ERR_DB_UNCERTAIN, /* connection lost while committing: done or not done, unknown */
 };
 

@@ -19,9 +19,9 @@ static const struct {
 	{"23505", {.code = ERR_CONFLICT}},                    /* unique */
 	{"23", {.code = ERR_INVALID}},                        /* other constraints */
 	{"25006", {.code = ERR_UNAVAILABLE, .counts = true}}, /* read-only: a standby */
-	{"40", {.code = ERR_UNAVAILABLE}},                    /* deadlock, serialisation */
-	{"55P03", {.code = ERR_UNAVAILABLE}},                 /* lock_timeout */
-	{"57014", {.code = ERR_UNAVAILABLE}},                 /* statement_timeout */
+	{"40", {.code = ERR_DB_BUSY}},                        /* deadlock, serialisation */
+	{"55P03", {.code = ERR_DB_BUSY}},                     /* lock_timeout */
+	{"57014", {.code = ERR_DB_BUSY}},                     /* statement_timeout */
 	{"08", {.code = ERR_UNAVAILABLE, .counts = true}},    /* connection */
 	{"53", {.code = ERR_UNAVAILABLE, .counts = true}},    /* disk, memory, connections */
 	{"57P", {.code = ERR_UNAVAILABLE, .counts = true}},   /* shutting down, starting up */

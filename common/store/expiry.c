@@ -53,14 +53,17 @@ enum err store_aged(struct store *s, const struct store_window *w, struct arena 
 {
 	struct args args = {0};
 	struct db_result *res = NULL;
+	bool begun = str_cmp(w->from, w->prefix) >= 0;
 	arg_str(&args, w->bucket);
-	arg_str(&args, str_cmp(w->from, w->prefix) < 0 ? w->prefix : w->from);
+	arg_str(&args, begun ? w->from : w->prefix);
 	arg_str(&args, listing_behind(a, w->prefix));
 	arg_i64(&args, w->keys);
 	arg_i64(&args, w->current_before);
 	arg_i64(&args, w->noncurrent_before);
 	arg_bool(&args, w->markers);
 	arg_i64(&args, w->versions);
+	arg_i64(&args, w->newer);
+	arg_i64(&args, begun ? w->after : 0);
 	*n = 0;
 	enum err r = db_exec(s->db, Q_LIFECYCLE_VERSIONS, args.p, &res, e);
 	if (r == ERR_OK) {

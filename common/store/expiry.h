@@ -20,7 +20,9 @@ enum err store_rules_list(struct store *s, struct str after, int n, struct arena
 struct store_window {
 	struct str bucket, prefix;
 	struct str from;           /* key, inclusive; empty: the first one */
+	int64_t after;             /* of that key only versions created after; 0: all */
 	int keys, versions;        /* at most so many of either */
+	uint32_t newer;            /* noncurrent versions are not counted beyond that */
 	int64_t current_before;    /* current versions created before */
 	int64_t noncurrent_before; /* versions that became noncurrent before */
 	bool markers;              /* delete markers of any age that stand alone */
@@ -33,13 +35,14 @@ struct store_aged {
 	bool is_latest, is_marker; /* a marker that is found stands alone, if it is latest */
 	int64_t created;
 	int64_t since;  /* when it became noncurrent; of the latest 0 */
-	uint64_t newer; /* noncurrent versions of the key that are newer */
+	uint64_t newer; /* noncurrent versions of the key that are newer, window->newer at most */
 	struct str_pair *tags;
 	size_t n_tags;
 };
 
-/* The versions in order of key and age. *keys is how many keys were looked at, *last the
- * last one of them. With window->versions results some may be left out. */
+/* The versions in order of key and age, the oldest of a key first. *keys is how many keys
+ * were looked at, *last the last one of them. With window->versions results there may be
+ * more behind the last one. */
 enum err store_aged(struct store *s, const struct store_window *window, struct arena *a,
                     struct store_aged **out, size_t *n, int *keys, struct str *last,
                     struct error *e);

@@ -13,10 +13,10 @@
  * clean-up queue). If anything fails between, store_abandon or the reaper moves
  * the intent to the clean-up queue: an intent never becomes an object.
  *
- * Errors of every call: ERR_UNAVAILABLE (nothing happened), ERR_CANCELED, and
- * for calls that change something ERR_DB_UNCERTAIN. Calls of the writing section
- * are not ended by cancellation once they have begun. Keys are UTF-8 without NUL
- * (else ERR_INVALID). Strings in results live in the arena that was given.
+ * Errors of every call: ERR_UNAVAILABLE and ERR_DB_BUSY (nothing happened),
+ * ERR_CANCELED, and for calls that change something ERR_DB_UNCERTAIN. Calls of the
+ * writing section are not ended by cancellation once they have begun. Keys are UTF-8
+ * without NUL (else ERR_INVALID). Strings in results live in the arena that was given.
  *
  * What is queued for deletion wakes the job "cleanup_queue" by itself.
  */

@@ -67,6 +67,7 @@ static enum s3_error error_of(const struct error *e)
 		return S3_PRECONDITION_FAILED;
 	case ERR_CONFLICT:
 	case ERR_UNAVAILABLE:
+	case ERR_DB_BUSY:
 		return S3_SERVICE_UNAVAILABLE;
 	default:
 		return S3_INTERNAL_ERROR;

@@ -1,4 +1,6 @@
 """Rules that remove what is old. Ages are made in the catalogue."""
+import threading
+
 import pytest
 
 from harness.wait import until
@@ -233,3 +235,133 @@ def test_a_walk_goes_through_many_keys(orchestrator):
     walk(o)
     assert len(keys(o)) == 57001 and versions(o, "k") == "v"
     o.sql("DELETE FROM object_versions WHERE object_name LIKE 'many/%' OR bucket = 'documents'")
+
+
+def add_versions(o, key, n, tags="NULL"):
+    """Noncurrent ones of a key of 'photos' that are days old, and a current one. tags: of
+    the n-th one, in the database's words."""
+    o.sql("INSERT INTO object_versions (bucket, object_name, generation, version_id, is_latest,"
+          " size_bytes, etag, created_at, tags) SELECT 'photos', %s, lpad(n::text, 26, '0'),"
+          " lpad(n::text, 26, '0'), n = %s, 0, 'e',"
+          f" now() - interval '9 days' + n * interval '1 ms', {tags}"
+          " FROM generate_series(1, %s) n", key, n + 1, n + 1)
+
+
+def test_versions_behind_many_that_stay(versioned):
+    """More versions of one key that the rule is not for than a window tells."""
+    o = versioned
+    add_versions(o, "k", 2500, """CASE WHEN n > 2200 THEN '{"a": "1"}'::JSONB END""")
+    set_rules(o, {**rule(NoncurrentVersionExpiration={"NoncurrentDays": 3}),
+                  "Filter": {"Tag": {"Key": "a", "Value": "1"}}})
+    walk(o)
+    assert len(versions(o, "k")) == 2201
+    set_rules(o, rule(NoncurrentVersionExpiration={
+        "NoncurrentDays": 3, "NewerNoncurrentVersions": 20}))
+    walk(o)
+    assert len(versions(o, "k")) == 21
+    o.sql("DELETE FROM object_versions WHERE object_name = 'k'")
+
+
+def test_what_is_locked_is_left_to_the_next_walk(launch):
+    """A bucket, and one key of another, for longer than a statement waits: nobody else is
+    kept from being dealt with, and it is told."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "documents/", "expiration_days": 1}, {"prefix": "photos/", "expiration_days": 1}]}})
+    put(o, "x", bucket="documents")
+    put(o, "a", "b", "c")
+    age(o, 30, "%")
+    other = o.postgres.connect(o.database)
+    other.cursor().execute("SELECT pg_advisory_lock(7002, hashtext('documents')),"
+                           " pg_advisory_lock(7001, hashtext('photos/b'))")
+    walk(o)
+    assert keys(o) == ["b"] and keys(o, "documents") == ["x"]
+    failures, error = o.sql("SELECT consecutive_failures, last_error FROM job_health"
+                            " WHERE name = 'lifecycle'")[0]
+    assert failures == 1 and error.startswith("bucket documents: delete: ")
+    assert o.metrics(o.worker_port)["s3o_lifecycle_failed_total"] == 2
+    assert [(line["bucket"], line["key"]) for line in o.log_lines("workerd")
+            if line["msg"] == "versions not deleted"] == [("documents", "x"), ("photos", "b")]
+    other.close()
+    walk(o)
+    assert keys(o) == [] and keys(o, "documents") == []
+
+
+def test_a_bucket_is_left_after_some_failures(launch):
+    """It does not take the time of a lock for each of its keys."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "documents/", "expiration_days": 1}]}})
+    put(o, *"abcdef", bucket="documents")
+    age(o, 30, "%")
+    o.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN RAISE EXCEPTION 'slow' USING ERRCODE = '57014'; END $$")
+    o.sql("CREATE TRIGGER slow BEFORE DELETE ON object_versions EXECUTE FUNCTION slow()")
+    walk(o)
+    assert o.metrics(o.worker_port)["s3o_lifecycle_failed_total"] == 3
+    o.sql("DROP TRIGGER slow ON object_versions")
+    walk(o)
+    assert keys(o, "documents") == []
+
+
+@pytest.fixture
+def slow(launch):
+    """A launched system whose deletions take their time."""
+    o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
+        {"prefix": "photos/", "expiration_days": 1}]}})
+    o.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+          " $$ BEGIN PERFORM pg_sleep(0.02); RETURN OLD; END $$")
+    for table in ("object_versions", "multipart_uploads"):
+        o.sql(f"CREATE TRIGGER slow BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION slow()")
+    return o
+
+
+def reload_amid(o, left, what):
+    """Reloads when some of it has been deleted; the walk goes on afterwards."""
+    n = left()
+    run = threading.Thread(target=o.adminctl, args=("run", "lifecycle"))
+    run.start()
+    until(lambda: left() < n, 20, "it has begun")
+    o.adminctl("reload")
+    assert left() > 0
+    until(lambda: left() == 0, 30, what)
+    run.join()
+
+
+def test_a_reload_in_the_first_window(slow):
+    o = slow
+    o.sql("INSERT INTO object_versions (bucket, object_name, generation, size_bytes, etag, created_at)"
+          f" SELECT 'photos', n::text, lpad(n::text, 26, '0'), 0, 'e', now() - 9 * {DAY}"
+          " FROM generate_series(1, 300) n")
+    reload_amid(o, lambda: len(keys(o)), "all are deleted")
+
+
+def add_uploads(o, n, days):
+    """n of them, the i-th one begun so many days ago: in the database's words."""
+    o.sql("INSERT INTO multipart_uploads (upload_id, bucket, object_name, object_key, generation,"
+          " created_at) SELECT lpad(i::text, 26, '0'), 'photos', 'k', 'photos/k',"
+          f" lpad(i::text, 26, '0'), now() - ({days}) * {DAY} FROM generate_series(1, %s) i", n)
+
+
+def uploads(o):
+    return o.sql("SELECT count(*) FROM multipart_uploads")[0][0]
+
+
+def test_a_reload_amid_uploads(slow):
+    add_uploads(slow, 300, "9")
+    set_rules(slow, rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 3}))
+    reload_amid(slow, lambda: uploads(slow), "all are aborted")
+
+
+def test_a_walk_goes_through_many_uploads(orchestrator):
+    """More than the pages of one pass have."""
+    o = orchestrator
+    add_uploads(o, 60000, "CASE WHEN i IN (30000, 60000) THEN 9 ELSE 0 END")
+    put(o, "old", "young")
+    age(o, 9, "old")
+    set_rules(o, rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 3},
+                      Expiration={"Days": 3}))
+    passes = 's3o_worker_ticks_total{service="lifecycle",result="success"}'
+    before = o.metrics(o.worker_port).get(passes, 0)
+    walk(o)
+    assert uploads(o) == 59998 and keys(o) == ["young"]
+    assert o.metrics(o.worker_port)[passes] >= before + 2
+    o.sql("DELETE FROM multipart_uploads")

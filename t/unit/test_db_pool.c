@@ -271,7 +271,7 @@ static void server_timeout(const char *conninfo)
 	struct db *d = open_pool(conninfo, 1, 500 * CLOCK_MS);
 	PGconn *blocker = block_jobs(conninfo);
 	int rows;
-	ck_assert_int_eq(record_job(d, "x"), ERR_UNAVAILABLE);
+	ck_assert_int_eq(record_job(d, "x"), ERR_DB_BUSY);
 	ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
 	ck_assert(db_is_healthy(d));
 	PQfinish(blocker);

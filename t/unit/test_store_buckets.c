@@ -3,6 +3,7 @@
  * Buckets, their settings, and what lifecycle rules find, on a real database.
  */
 #include "store/buckets.h"
+#include "db/db_private.h"
 #include "store/expiry.h"
 #include "store/versions.h"
 #include "store_fixture.h"
@@ -208,6 +209,7 @@ static struct store_window window(const char *prefix)
 	                             .prefix = str_of(prefix),
 	                             .keys = 100,
 	                             .versions = 100,
+	                             .newer = 100,
 	                             .current_before = OLD,
 	                             .noncurrent_before = OLD};
 }
@@ -265,7 +267,7 @@ static void old_versions(const char *conninfo)
 	w = window("d");
 	ck_assert_str_eq(aged(&f, &w), "d=1 1 d");
 	w = window("");
-	w.noncurrent_before = INT64_MAX;
+	w.noncurrent_before = 6 * OLD;
 	w.current_before = 0;
 	w.prefix = STR("c");
 	ck_assert_int_eq(store_aged(f.s, &w, f.a, &v, &n, &keys, &last, &f.e), ERR_OK);
@@ -274,10 +276,70 @@ static void old_versions(const char *conninfo)
 	ck_assert_uint_eq(v[2].newer, 0);
 	ck_assert_int_eq(v[0].since, 20 * CLOCK_SEC);
 	ck_assert_int_eq(v[2].since, 5000 * CLOCK_SEC);
+	w.newer = 1;
+	ck_assert_int_eq(store_aged(f.s, &w, f.a, &v, &n, &keys, &last, &f.e), ERR_OK);
+	ck_assert_uint_eq(v[0].newer, 1);
+	ck_assert_uint_eq(v[1].newer, 1);
+	ck_assert_uint_eq(v[2].newer, 0);
 	pg_text(conninfo, "DELETE FROM object_versions");
 	sf_close(&f);
 }
 TEST(old_versions)
+
+/* Behind the last version that was told, also where that is not of the first key. */
+static void behind_a_version(const char *conninfo)
+{
+	struct sf f;
+	struct store_window w = window("");
+	sf_open(&f, conninfo, "one");
+	add_versions(conninfo);
+	w.from = STR("c");
+	w.after = 10 * CLOCK_SEC;
+	ck_assert_str_eq(aged(&f, &w), "c=2 d=1 f=1*d 4 f");
+	w.after = 20 * CLOCK_SEC;
+	ck_assert_str_eq(aged(&f, &w), "d=1 f=1*d 4 f");
+	w.from = STR("a");
+	w.after = 999 * CLOCK_SEC;
+	ck_assert_str_eq(aged(&f, &w), "c=1 c=2 d=1 f=1*d 6 f");
+	w.prefix = STR("c"); /* is behind it: a rule has changed */
+	ck_assert_str_eq(aged(&f, &w), "c=1 c=2 1 c");
+	pg_text(conninfo, "DELETE FROM object_versions");
+	sf_close(&f);
+}
+TEST(behind_a_version)
+
+/* most_rows(): how many rows that node of the plan gives that gives most of them, for a
+ * window of 10 versions that counts up to 3 newer ones. */
+static void prepare_most_rows(const char *conninfo)
+{
+	BUF_AUTO sql = {0};
+	buf_printf(&sql, "PREPARE w AS %s", db_query(Q_LIFECYCLE_VERSIONS)->text);
+	buf_add_char(&sql, '\0');
+	pg_text(conninfo, sql.p);
+	pg_text(conninfo, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
+	                  "SET enable_bitmapscan = off");
+	pg_text(conninfo, "CREATE FUNCTION most_rows() RETURNS NUMERIC LANGUAGE plpgsql AS $$ "
+	                  "DECLARE p JSON; BEGIN EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) "
+	                  "EXECUTE w(''bk'', '''', ''z'', 100, 0, 9e14, FALSE, 10, 3, 0)' INTO p; "
+	                  "RETURN (SELECT max((n ->> 'Actual Rows')::NUMERIC * "
+	                  "(n ->> 'Actual Loops')::NUMERIC) FROM jsonb_path_query(p::JSONB, "
+	                  "'strict $.** ? (exists(@.\"Actual Rows\"))') n); END $$");
+}
+
+/* What a window costs does not depend on how many versions its keys have. */
+START_TEST(test_many_versions)
+{
+	const char *db = pg_database("many_versions");
+	pg_text(db, "INSERT INTO object_versions (bucket, object_name, generation, version_id, "
+	            "is_latest, size_bytes, etag, created_at) "
+	            "SELECT 'bk', k, n, n, n = 3000, 0, '', to_timestamp(n) "
+	            "FROM generate_series(1, 3000) n, unnest('{a,b,c}'::TEXT[]) k");
+	prepare_most_rows(db);
+	ck_assert_int_le(pg_number(db, "SELECT most_rows()"), 40);
+	pg_text(db, "ANALYZE object_versions");
+	ck_assert_int_le(pg_number(db, "SELECT most_rows()"), 40);
+}
+END_TEST
 
 static enum err expire(struct sf *f, const char *version, const struct store_version *seen,
                        const char *rules)
@@ -361,6 +423,8 @@ int main(void)
 	tcase_add_test(t, test_another_owner);
 	tcase_add_test(t, test_settings);
 	tcase_add_test(t, test_old_versions);
+	tcase_add_test(t, test_behind_a_version);
+	tcase_add_test(t, test_many_versions);
 	tcase_add_test(t, test_only_what_was_seen);
 	tcase_add_test(t, test_buckets_with_rules);
 	return run_tests("store_buckets", t);

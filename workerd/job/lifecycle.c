@@ -4,8 +4,9 @@
  * those that were set on a bucket are carried out by the same code. A walk goes through
  * all buckets and, where there are rules, through all keys that they may concern, a
  * window of keys after another; a pass does some windows, and the next one goes on where
- * it ended. Only the generation that was seen is removed, so what has been written again
- * meanwhile stays.
+ * it ended. What fails while the database answers is left to the next walk, or one locked
+ * key would stop the job for all buckets. Only the generation that was seen is removed, so
+ * what has been written again meanwhile stays.
  */
 #include <string.h>
 
@@ -33,14 +34,21 @@
 #define KEYS     1000 /* of a window: some milliseconds */
 #define VERSIONS 1000 /* of a window that may have to go; the rest is in the next one */
 #define UPLOADS  1000 /* of a page */
-#define WINDOWS  50   /* of a pass */
+#define WINDOWS  50   /* and pages of a pass */
+
+/* A bucket is left after so many failures in a row: each may have waited for a lock. */
+#define FAILURES_MAX 3
 
 /* Where the walk is; it begins anew when the daemon does. */
 static struct {
 	struct buf done;    /* the last bucket that is finished */
 	struct buf current; /* the one that is not, if any, */
-	struct buf from;    /* and the key at which it goes on */
+	struct buf from;    /* and the key at which it goes on, */
+	int64_t after;      /* behind the version created then; 0: with the first one */
+	bool uploads;       /* it goes on with its uploads, which come first, */
+	struct buf upload;  /* behind this one of that key; empty: none */
 	uint64_t failed;    /* since the walk began */
+	struct error error; /* the first one that left something out; ERR_OK: none */
 } walk;
 
 struct bucket {
@@ -49,9 +57,15 @@ struct bucket {
 	struct str name;
 	struct lifecycle rules;
 	int64_t now, midnight; /* the last one, UTC */
-	uint64_t deleted;      /* in the window */
+	int failures;          /* of statements, in a row */
 	bool changed;          /* it is another one by now, or has other rules */
 };
+
+static void keep(struct buf *b, struct str s)
+{
+	b->n = 0;
+	buf_add_str(b, s);
+}
 
 static int64_t interval(const struct config *c)
 {
@@ -187,16 +201,18 @@ static bool plan_window(const struct bucket *b, struct store_window *w)
 			continue;
 		w->prefix = any ? common_prefix(w->prefix, r->filter.prefix) : r->filter.prefix;
 		w->current_before = later(w->current_before, expired_before(b, r));
-		if (r->noncurrent_days)
+		if (r->noncurrent_days) {
 			w->noncurrent_before =
 				later(w->noncurrent_before, days_ago(b, r->noncurrent_days));
+			w->newer = (uint32_t)later(w->newer, r->noncurrent_keep);
+		}
 		w->markers |= r->expire_marker;
 		any = true;
 	}
 	return any && (w->current_before || w->noncurrent_before || w->markers);
 }
 
-/* --- versions --------------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------------- */
 
 static void failed(const struct bucket *b, struct str key, const char *what, const struct error *e)
 {
@@ -206,10 +222,31 @@ static void failed(const struct bucket *b, struct str key, const char *what, con
 	         LOG_S("bucket", b->name), LOG_S("key", key), LOG_STR("error", e->text));
 }
 
+/* Until the next walk. */
+static bool is_given_up(const struct bucket *b)
+{
+	return b->changed || b->failures >= FAILURES_MAX;
+}
+
+/* What a statement about a key, or about what begins there, ended with. Left to be dealt
+ * with: the database is away, or the daemon stops. Else the walk goes on behind it. */
+static enum err go_on_after(struct bucket *b, enum err r, struct str key, const char *what,
+                            const struct error *e)
+{
+	b->failures = r == ERR_OK ? 0 : b->failures + 1;
+	if (r == ERR_OK || r == ERR_UNAVAILABLE || r == ERR_CANCELED)
+		return r;
+	failed(b, key, what, e);
+	if (walk.error.code == ERR_OK)
+		err_set(&walk.error, r, "bucket %.*s: %s", STR_FMT(b->name), e->text);
+	return ERR_OK;
+}
+
+/* --- versions --------------------------------------------------------------------- */
+
 static void deleted(struct bucket *b, const struct store_aged *v, const struct lifecycle_rule *r)
 {
 	uint32_t days = v->is_latest ? r->expire_days : r->noncurrent_days;
-	b->deleted++;
 	b->pass->items++;
 	metrics_inc(METRIC_LIFECYCLE_DELETED, 0, 0, 0);
 	audit(COMPONENT, "lifecycle.delete",
@@ -230,7 +267,7 @@ static enum err delete_batch(struct bucket *b, const struct store_aged *const *v
 		if (!v->is_latest || v->is_marker)
 			d[i].version = v->version;
 	}
-	enum err r = n ? store_expire(b->pass->setup->store, b->set, d, n, e) : ERR_OK;
+	enum err r = store_expire(b->pass->setup->store, b->set, d, n, e);
 	for (size_t i = 0; i < n; i++) {
 		if (d[i].result.code == ERR_OK)
 			deleted(b, versions[i], rule_for(b, versions[i]));
@@ -242,6 +279,14 @@ static enum err delete_batch(struct bucket *b, const struct store_aged *const *v
 	return r;
 }
 
+static enum err delete_or_leave(struct bucket *b, const struct store_aged *const *versions,
+                                size_t n, struct error *e)
+{
+	return n ? go_on_after(b, delete_batch(b, versions, n, e), versions[0]->key,
+	                       "versions not deleted", e)
+	         : ERR_OK;
+}
+
 /* Those of the versions that a rule is for. */
 static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t n, struct error *e)
 {
@@ -251,30 +296,31 @@ static enum err delete_aged(struct bucket *b, const struct store_aged *v, size_t
 	const struct store_aged **batch =
 		ARENA_ARRAY(b->pass->arena, const struct store_aged *, most);
 	enum err r = ERR_OK;
-	for (size_t i = 0; i < n && r == ERR_OK && !b->changed && !pass_must_stop(b->pass); i++) {
+	for (size_t i = 0; i < n && r == ERR_OK; i++) {
+		if (is_given_up(b) || pass_must_stop(b->pass))
+			return ERR_OK;
 		if (rule_for(b, &v[i]))
 			batch[count++] = &v[i];
 		if (count == most) {
-			r = delete_batch(b, batch, count, e);
+			r = delete_or_leave(b, batch, count, e);
 			count = 0;
 		}
 	}
-	return r == ERR_OK && !b->changed ? delete_batch(b, batch, count, e) : r;
+	return r == ERR_OK ? delete_or_leave(b, batch, count, e) : r;
 }
 
-/* Where the next window begins; STR_NULL: the bucket is finished. A window that had more
- * versions than were told is looked at again from its last key on, but for a key none of
- * whose versions had to go. */
-static struct str next_from(const struct bucket *b, const struct store_aged *v, size_t n, int keys,
-                            struct str last)
+/* The next window begins behind the last version that was told, whether it had to go or
+ * not, or behind the last key. */
+static void go_on(const struct bucket *b, struct store_window *w, const struct store_aged *v,
+                  size_t n, int keys, struct str last)
 {
-	if (n == VERSIONS && (b->deleted || !str_eq(v[0].key, v[n - 1].key)))
-		return v[n - 1].key;
-	if (n == VERSIONS)
-		last = v[n - 1].key;
-	else if (keys < KEYS)
-		return STR_NULL;
-	return str_of(arena_printf(b->pass->arena, "%.*s\x01", STR_FMT(last)));
+	w->from = STR_NULL;
+	w->after = 0;
+	if (n == VERSIONS) {
+		w->from = v[n - 1].key;
+		w->after = v[n - 1].created;
+	} else if (keys == KEYS)
+		w->from = str_of(arena_printf(b->pass->arena, "%.*s\x01", STR_FMT(last)));
 }
 
 /* w->from becomes where to go on, STR_NULL at the end. */
@@ -286,13 +332,14 @@ static enum err do_window(struct bucket *b, struct store_window *w, struct error
 	int keys;
 	enum err r = store_aged(b->pass->setup->store, w, b->pass->arena, &versions, &n, &keys,
 	                        &last, e);
-	b->deleted = 0;
 	if (r == ERR_OK)
 		r = delete_aged(b, versions, n, e);
-	if (b->changed)
-		w->from = STR_NULL; /* the next walk knows better */
+	else if ((r = go_on_after(b, r, w->from, "versions not found", e)) == ERR_OK)
+		b->failures = FAILURES_MAX; /* where the next window begins is not known */
+	if (r == ERR_OK && is_given_up(b))
+		w->from = STR_NULL;
 	else if (r == ERR_OK && !pass_must_stop(b->pass))
-		w->from = next_from(b, versions, n, keys, last);
+		go_on(b, w, versions, n, keys, last);
 	return r;
 }
 
@@ -338,32 +385,74 @@ static bool aborts_uploads(const struct bucket *b)
 	return false;
 }
 
-static enum err do_uploads(struct bucket *b, struct error *e)
+/* Uploads of a page up to the one that is not dealt with. */
+static enum err abort_old(struct bucket *b, const struct store_upload *u, size_t n, size_t *done,
+                          struct error *e)
 {
-	struct store_upload *uploads;
-	struct str key = STR_NULL, id = STR_NULL;
-	size_t n = UPLOADS;
 	enum err r = ERR_OK;
-	while (r == ERR_OK && n == UPLOADS && !pass_must_stop(b->pass)) {
-		r = store_upload_list(b->pass->setup->store, b->name, STR_NULL, key, id, UPLOADS,
-		                      b->pass->arena, &uploads, &n, e);
-		for (size_t i = 0; r == ERR_OK && i < n && !pass_must_stop(b->pass); i++) {
-			const struct lifecycle_rule *rule = rule_for_upload(b, &uploads[i]);
-			if (rule)
-				r = abort_upload(b, &uploads[i], rule, e);
-			key = uploads[i].o.key;
-			id = str_of(uploads[i].id);
-		}
+	for (*done = 0; *done < n && !is_given_up(b) && !pass_must_stop(b->pass); ++*done) {
+		const struct store_upload *one = &u[*done];
+		const struct lifecycle_rule *rule = rule_for_upload(b, one);
+		if (rule)
+			r = go_on_after(b, abort_upload(b, one, rule, e), one->o.key,
+			                "upload not aborted", e);
+		if (r != ERR_OK)
+			break;
 	}
+	return r;
+}
+
+/* One arena per page: there may be any number of them. */
+static enum err do_page(struct bucket *b, struct error *e)
+{
+	struct arena *a = arena_new();
+	struct store_upload *uploads;
+	size_t n, done = 0;
+	enum err r =
+		store_upload_list(b->pass->setup->store, b->name, STR_NULL, buf_str(&walk.from),
+	                          buf_str(&walk.upload), UPLOADS, a, &uploads, &n, e);
+	if (r == ERR_OK)
+		r = abort_old(b, uploads, n, &done, e);
+	else
+		r = go_on_after(b, r, buf_str(&walk.from), "uploads not found", e);
+	if (done > 0) {
+		keep(&walk.from, uploads[done - 1].o.key);
+		keep(&walk.upload, str_of(uploads[done - 1].id));
+	}
+	if (r == ERR_OK && (is_given_up(b) || (done == n && n < UPLOADS))) {
+		walk.uploads = false;
+		keep(&walk.from, STR_NULL);
+	}
+	arena_free(&a);
 	return r;
 }
 
 /* --- the walk ------------------------------------------------------------------------ */
 
-static void keep(struct buf *b, struct str s)
+static void begin(const struct bucket *b)
 {
-	b->n = 0;
-	buf_add_str(b, s);
+	keep(&walk.current, b->name);
+	keep(&walk.from, STR_NULL);
+	walk.after = 0;
+	walk.uploads = aborts_uploads(b);
+	keep(&walk.upload, STR_NULL);
+}
+
+/* False in *more: there is no window behind these. */
+static enum err do_windows(struct bucket *b, int *windows, bool *more, struct error *e)
+{
+	struct store_window w;
+	enum err r = ERR_OK;
+	*more = plan_window(b, &w) && !is_given_up(b);
+	w.from = arena_dup(b->pass->arena, buf_str(&walk.from));
+	w.after = walk.after;
+	for (; *more && r == ERR_OK && *windows > 0 && !pass_must_stop(b->pass); (*windows)--) {
+		r = do_window(b, &w, e);
+		*more = w.from.n > 0;
+	}
+	keep(&walk.from, w.from);
+	walk.after = w.after;
+	return r;
 }
 
 /* Goes on with a bucket, or begins it. *windows are left to this pass; *finished: there
@@ -372,32 +461,36 @@ static enum err do_bucket(struct pass *p, const struct store_rules *rules, int *
                           bool *finished, struct error *e)
 {
 	struct bucket b = {.pass = p, .set = rules, .name = rules->bucket, .now = clock_wall()};
-	struct store_window w;
 	enum err r = ERR_OK;
+	bool more = true;
 	b.midnight = b.now - b.now % DAY;
 	read_rules(&b, rules->document);
-	bool more = plan_window(&b, &w);
-	if (str_eq(buf_str(&walk.current), b.name))
-		w.from = arena_dup(p->arena, buf_str(&walk.from));
-	else if (aborts_uploads(&b))
-		r = do_uploads(&b, e);
-	for (; more && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--) {
-		r = do_window(&b, &w, e);
-		more = w.from.n > 0;
-	}
-	*finished = r == ERR_OK && !more;
-	keep(&walk.current, w.from.n ? b.name : STR_NULL);
-	keep(&walk.from, w.from);
+	if (!str_eq(buf_str(&walk.current), b.name))
+		begin(&b);
+	for (; walk.uploads && r == ERR_OK && *windows > 0 && !pass_must_stop(p); (*windows)--)
+		r = do_page(&b, e);
+	if (r == ERR_OK && !walk.uploads)
+		r = do_windows(&b, windows, &more, e);
+	/* A pass that must stop may have left anything undone. */
+	*finished = r == ERR_OK && !more && !pass_must_stop(p);
+	if (*finished)
+		keep(&walk.current, STR_NULL);
 	return r;
 }
 
-static void finish(struct pass *p)
+/* The end of a walk, which failed if it left something out. That has time until the next
+ * one, whatever the reason. */
+static enum err finish(struct pass *p, struct error *e)
 {
 	metrics_inc(METRIC_LIFECYCLE_RUNS,
 	            walk.failed ? METRIC_LIFECYCLE_PARTIAL : METRIC_LIFECYCLE_SUCCESS, 0, 0);
 	keep(&walk.done, STR_NULL);
 	walk.failed = 0;
 	p->again = false;
+	if (walk.error.code == ERR_OK)
+		return ERR_OK;
+	walk.error.code = ERR_OK;
+	return err_set(e, ERR_CONFLICT, "%s", walk.error.text);
 }
 
 static enum err do_buckets(struct pass *p, struct error *e)
@@ -418,14 +511,14 @@ static enum err do_buckets(struct pass *p, struct error *e)
 			return r;
 	}
 	if (r == ERR_OK && n < BUCKETS)
-		finish(p);
+		return finish(p, e);
 	return r;
 }
 
 static enum err run(struct pass *p, struct error *e)
 {
 	enum err r = do_buckets(p, e);
-	if (r != ERR_OK && r != ERR_UNAVAILABLE && r != ERR_CANCELED)
+	if (p->again && r != ERR_OK && r != ERR_UNAVAILABLE && r != ERR_CANCELED)
 		metrics_inc(METRIC_LIFECYCLE_RUNS, METRIC_LIFECYCLE_ERROR, 0, 0);
 	return r;
 }

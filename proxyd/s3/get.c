@@ -279,8 +279,7 @@ void s3_head_object(struct s3_call *c)
 		s3_fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
-	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) ||
-	    (s.part && !select_bytes(c, &v, &s)))
+	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) || !select_bytes(c, &v, &s))
 		return;
 	c->size = s.partial ? s.bytes.last - s.bytes.first + 1 : v.o.size;
 	reply_selection(c, &v, &s);

@@ -397,7 +397,7 @@ EVERYDAY = [
      "PreconditionFailed", None, {}),
     ("PRECONDITION_FAILED", signed("GET HEAD", "/photos/k", headers={"if-match": '"x"'}), 412,
      "PreconditionFailed", None, {"etag": ETAG, "last-modified": DATE}),
-    ("INVALID_RANGE", signed("GET", "/photos/k", headers={"range": "bytes=4-"}), 416, "InvalidRange",
+    ("INVALID_RANGE", signed("GET HEAD", "/photos/k", headers={"range": "bytes=4-"}), 416, "InvalidRange",
      None, {"content-range": "bytes */4"}),
     ("INVALID_PART_NUMBER", signed("GET HEAD", "/photos/k?partNumber=2"), 416, "InvalidPartNumber",
      None, {"content-range": "bytes */4"}),

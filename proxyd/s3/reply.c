@@ -134,12 +134,17 @@ const char *s3_checksum_type(const struct str_pair *sums, size_t n)
 	return n && str_chr(sums[0].value, '-') >= 0 ? "COMPOSITE" : "FULL_OBJECT";
 }
 
-void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
+void s3_reply_checksum_type(struct s3_call *c, const struct store_object *o)
 {
-	s3_reply_sums(c, o->checksums, o->n_checksums);
 	if (o->n_checksums)
 		http_reply_field(c->http, "x-amz-checksum-type",
 		                 str_of(s3_checksum_type(o->checksums, o->n_checksums)));
+}
+
+void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
+{
+	s3_reply_sums(c, o->checksums, o->n_checksums);
+	s3_reply_checksum_type(c, o);
 }
 
 void s3_xml_owner(struct buf *b, const char *element)

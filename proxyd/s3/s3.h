@@ -245,8 +245,9 @@ void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
  * version: which was asked for, empty: none. */
 void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
                   const struct error *e, const char *fallback);
-/* The checksum fields of an object, and without their type those of a part. */
+/* The checksum fields of an object: both of the following. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
+void s3_reply_checksum_type(struct s3_call *c, const struct store_object *o); /* if it has one */
 void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
 /* Elements that several documents have. */
 void s3_xml_owner(struct buf *b, const char *element);

@@ -108,7 +108,7 @@ def test_checksums_of_parts(service, name, kind):
     answer = s.do("GET", "/photos/k", query=[("attributes", "")],
                   headers={"x-amz-object-attributes": "Checksum,ObjectParts"})
     assert elements(answer.body, "ChecksumType") == [kind]
-    assert elements(answer.body, element) == [value, *sums]
+    assert elements(answer.body, element) == [value.removesuffix("-2"), *sums]
 
 
 def test_checksums_of_parts_nobody_asked_for(service):

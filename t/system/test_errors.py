@@ -251,6 +251,9 @@ EVERYDAY = [
      re.compile("This copy request is illegal because it is trying to copy an object to itself .*"), {}),
     ("INVALID_REQUEST", copy("/versioned/k?versionId={marker}"), 400, "InvalidRequest",
      re.compile("The source of a copy request may not specifically refer to a delete marker .*"), {}),
+    ("INVALID_REQUEST", raw(b"GET /photos HTTP/1.1\r\nHost: h\r\nAuthorization: AWS k:s\r\n\r\n"), 400,
+     "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use "
+     "AWS4-HMAC-SHA256.", {}),
     ("INVALID_REQUEST", raw(b"GARBAGE\r\n\r\n"), 400, "InvalidRequest", "malformed start line", CLOSE),
     ("INVALID_REQUEST", raw(b"GET /photos/k HTTP/3.0\r\nHost: h\r\n\r\n"), 505, "InvalidRequest",
      "only HTTP/1.0 and HTTP/1.1 are spoken here", CLOSE),

@@ -7,9 +7,9 @@
 #include "net/uri.h"
 
 /* Decodes and checks what holds for the whole path. */
-static enum path_result decode(struct arena *a, struct str raw, struct str *out)
+static enum path_result decode(struct arena *a, struct str raw, bool plus_is_space, struct str *out)
 {
-	if (!uri_decode(a, raw, false, out))
+	if (!uri_decode(a, raw, plus_is_space, out))
 		return PATH_BAD_ESCAPE;
 	if (!str_is_utf8(*out) || str_chr(*out, '\0') >= 0)
 		return PATH_BAD_TEXT;
@@ -33,7 +33,7 @@ enum path_result path_split(struct arena *a, struct str raw, struct path *out)
 	if (str_eq(raw, STR("/")))
 		return PATH_ROOT;
 	struct str decoded;
-	enum path_result r = decode(a, raw, &decoded);
+	enum path_result r = decode(a, raw, false, &decoded);
 	if (r != PATH_OK)
 		return r;
 	if (!str_starts(decoded, STR("/")))
@@ -43,7 +43,7 @@ enum path_result path_split(struct arena *a, struct str raw, struct path *out)
 
 enum path_result path_key(struct arena *a, struct str raw, struct str *key)
 {
-	enum path_result r = decode(a, str_skip(raw, 1), key);
+	enum path_result r = decode(a, str_skip(raw, 1), false, key);
 	return r == PATH_OK && key->n > PATH_KEY_MAX ? PATH_KEY_TOO_LONG : r;
 }
 
@@ -87,7 +87,7 @@ static enum path_result cut_version(struct arena *a, struct str *value, struct s
 	struct str raw = str_skip(*value, (size_t)at + VERSION.n);
 	*value = str_n(value->p, (size_t)at);
 	/* Taken as "no version", it would copy another one than was asked for. */
-	return raw.n == 0 ? PATH_BAD_VERSION : decode(a, raw, version);
+	return raw.n == 0 ? PATH_BAD_VERSION : decode(a, raw, false, version);
 }
 
 enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out)
@@ -96,7 +96,7 @@ enum path_result path_split_copy_source(struct arena *a, struct str value, struc
 	struct str decoded;
 	enum path_result r = cut_version(a, &value, &out->version);
 	if (r == PATH_OK)
-		r = decode(a, value, &decoded);
+		r = decode(a, value, true, &decoded);
 	if (r != PATH_OK)
 		return r;
 	if (str_starts(decoded, STR("/")))

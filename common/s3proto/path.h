@@ -42,7 +42,8 @@ enum path_result path_key(struct arena *a, struct str raw, struct str *key);
 struct str path_host_bucket(struct str host, struct str domains);
 
 /* The value of x-amz-copy-source: "[/]bucket/key[?versionId=...]". Both sides of
- * the '?' are decoded once; '+' is itself. Without a key it is PATH_NO_BUCKET. */
+ * the '?' are decoded once; before it a '+' is a space, as in S3: some clients encode
+ * the whole as if it were a form's. Without a key it is PATH_NO_BUCKET. */
 enum path_result path_split_copy_source(struct arena *a, struct str value, struct path *out);
 
 #endif

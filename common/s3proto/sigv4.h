@@ -27,6 +27,11 @@
 
 #define SIGV4_UNSIGNED_PAYLOAD STR("UNSIGNED-PAYLOAD")
 
+/* What regions that know only this version tell those who sign with another one. */
+#define SIGV4_ONLY                                                                                 \
+	"The authorization mechanism you have provided is not supported. Please use "              \
+	"AWS4-HMAC-SHA256."
+
 enum sigv4_scheme {
 	SIGV4_NONE, /* no signature; also other schemes (SigV2, Bearer, ...) */
 	SIGV4_HEADER,
@@ -72,6 +77,9 @@ struct sigv4_request {
 enum s3_error sigv4_parse(const struct http_head *h, struct str raw_path,
                           const struct uri_query *query, struct sigv4_request *out,
                           const char **why);
+
+/* Whether a request of SIGV4_NONE is signed with Version 2, in the header or in the URL. */
+bool sigv4_is_version_2(const struct http_head *h, const struct uri_query *query);
 
 /* What the signatures inside a streaming body continue from. */
 struct sigv4_seed {

@@ -181,8 +181,7 @@ enum s3_error sigv4_parse_post(const struct sigv4_post *p, struct sigv4_request 
 		.signature = p->signature,
 		.amz_date = p->amz_date,
 	};
-	*why = "The authorization mechanism you have provided is not supported. Please use "
-	       "AWS4-HMAC-SHA256.";
+	*why = SIGV4_ONLY;
 	if (!str_eq(p->algorithm, ALGORITHM))
 		return S3_INVALID_REQUEST;
 	*why = "Bucket POST must contain the fields X-Amz-Credential, X-Amz-Date and "
@@ -219,4 +218,11 @@ enum s3_error sigv4_parse(const struct http_head *h, struct str raw_path,
 	if (out->scheme == SIGV4_PRESIGNED)
 		return parse_presigned(h, query, out, why);
 	return parse_header(h, str_skip(*authorization, ALGORITHM.n + 1), out, why);
+}
+
+bool sigv4_is_version_2(const struct http_head *h, const struct uri_query *query)
+{
+	return str_starts(http_head_value(h, STR("authorization")), STR("AWS ")) ||
+	       uri_query_get(query, STR("AWSAccessKeyId")) ||
+	       uri_query_get(query, STR("Signature"));
 }

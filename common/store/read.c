@@ -63,6 +63,7 @@ static void read_segment(struct arena *a, const struct db_result *r, int row, in
 	s->number = (int)db_i64(r, row, FIND_COPIES_SEGMENT_NUMBER);
 	s->start = (uint64_t)db_i64(r, row, FIND_COPIES_SEGMENT_START);
 	s->size = (uint64_t)db_i64(r, row, FIND_COPIES_SEGMENT_SIZE);
+	db_pairs(a, r, row, FIND_COPIES_CHECKSUMS, &s->checksums, &s->n_checksums);
 	s->copies = ARENA_ARRAY(a, struct store_copy, n);
 	for (int i = row; i < row + n; i++)
 		if (!db_is_null(r, i, FIND_COPIES_BACKEND))

@@ -197,6 +197,8 @@ struct store_segment {
 	uint64_t size;             /* plaintext */
 	struct store_copy *copies; /* oldest first */
 	size_t n_copies;
+	struct str_pair *checksums; /* of a part, when only that was wanted; else none */
+	size_t n_checksums;
 };
 
 struct store_version {

@@ -138,15 +138,20 @@ static bool is_about_checksums(struct str field_name)
 	return false;
 }
 
+bool s3_is_checksum_field(struct str name)
+{
+	const struct str prefix = STR("x-amz-checksum-");
+	return name.n >= prefix.n && str_eq_nocase(str_n(name.p, prefix.n), prefix) &&
+	       !is_about_checksums(name);
+}
+
 /* A checksum that cannot be computed must not look as if it had been verified. */
 static bool refuse_unknown_checksums(struct s3_call *c)
 {
-	const struct str prefix = STR("x-amz-checksum-");
 	for (size_t i = 0; i < c->http->head.n_fields; i++) {
 		struct str name = c->http->head.fields[i].name;
 		enum checksum_kind k;
-		if (name.n < prefix.n || !str_eq_nocase(str_n(name.p, prefix.n), prefix) ||
-		    checksum_of_field(name, &k) || is_about_checksums(name))
+		if (!s3_is_checksum_field(name) || checksum_of_field(name, &k))
 			continue;
 		s3_failf(c, S3_NOT_IMPLEMENTED, "header %.*s is not supported", STR_FMT(name));
 		return false;

@@ -62,13 +62,9 @@ bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p)
 /* Neither a signature of any kind nor a token: what is public may be asked for. */
 static bool shows_nothing(const struct s3_call *c)
 {
-	static const char *const fields[] = {"authorization", "x-proxy-token"};
-	static const char *const parameters[] = {"Signature", "AWSAccessKeyId"};
-	for (size_t i = 0; i < 2; i++)
-		if (http_head_get(&c->http->head, str_of(fields[i])) ||
-		    uri_query_get(&c->query, str_of(parameters[i])))
-			return false;
-	return true;
+	const struct http_head *h = &c->http->head;
+	return !http_head_get(h, STR("authorization")) && !http_head_get(h, STR("x-proxy-token")) &&
+	       !sigv4_is_version_2(h, &c->query);
 }
 
 /* Compares with every token, without leaving early. */
@@ -89,6 +85,15 @@ static enum s3_error check_token(struct s3_call *c)
 	return c->allowed ? S3_OK : S3_ACCESS_DENIED;
 }
 
+static enum s3_error check_unsigned(struct s3_call *c, const char **why)
+{
+	enum s3_error r = shows_nothing(c) ? S3_OK : check_token(c);
+	if (r == S3_OK || !sigv4_is_version_2(&c->http->head, &c->query))
+		return r;
+	*why = SIGV4_ONLY;
+	return S3_INVALID_REQUEST;
+}
+
 /* Each chunk's signature continues from that of the request. */
 static bool has_signed_chunks(enum sigv4_payload p)
 {
@@ -101,8 +106,8 @@ bool s3_authenticate(struct s3_call *c)
 	enum s3_error r = sigv4_parse(&c->http->head, c->http->path, &c->query, &c->auth, &why);
 	if (r == S3_OK && c->auth.scheme != SIGV4_NONE)
 		r = check_signature(c, &why);
-	else if (r == S3_OK && !shows_nothing(c))
-		r = check_token(c);
+	else if (r == S3_OK)
+		r = check_unsigned(c, &why);
 	if (r == S3_OK && c->auth.scheme == SIGV4_NONE && has_signed_chunks(c->auth.payload)) {
 		r = S3_INVALID_REQUEST;
 		why = "signed chunks need a signed request";

@@ -24,6 +24,7 @@ struct page {
 	struct str prefix;
 	struct str after; /* the last bucket of the page before */
 	uint64_t max;
+	bool regions; /* are told, as in S3 when there is any parameter */
 };
 
 /* False: answered. */
@@ -32,7 +33,10 @@ static bool parse_page(struct s3_call *c, struct page *p)
 	struct str max = s3_parameter(c, "max-buckets");
 	struct str region = s3_parameter(c, "bucket-region");
 	struct str token = s3_parameter(c, "continuation-token");
-	*p = (struct page){.prefix = s3_parameter(c, "prefix"), .max = MAX_BUCKETS};
+	struct str prefix = s3_parameter(c, "prefix");
+	*p = (struct page){.prefix = prefix,
+	                   .max = MAX_BUCKETS,
+	                   .regions = max.n || region.n || token.n || prefix.n};
 	if (max.n && (!str_to_u64(max, &p->max) || p->max < 1 || p->max > MAX_BUCKETS))
 		s3_fail(c, S3_INVALID_ARGUMENT, "max-buckets must be between 1 and 10000");
 	else if (token.n && !listing_token_decode(c->arena, token, &p->after))
@@ -53,13 +57,15 @@ static bool is_on_page(const struct s3_call *c, const struct page *p, struct str
 	       str_cmp(name, p->after) > 0;
 }
 
-static void add_bucket(struct buf *b, const struct store_bucket *bucket)
+static void add_bucket(struct buf *b, const struct store_bucket *bucket, bool region)
 {
 	char created[CLOCK_S3_SIZE];
 	clock_format_s3(bucket->created, created);
 	xml_open(b, "Bucket");
 	xml_text(b, "Name", bucket->name);
 	xml_text(b, "CreationDate", str_of(created));
+	if (region)
+		xml_text(b, "BucketRegion", STR(S3_REGION));
 	xml_close(b, "Bucket");
 }
 
@@ -78,7 +84,7 @@ static void reply_page(struct s3_call *c, const struct page *p, const struct sto
 			continue;
 		more = count == p->max;
 		if (!more) {
-			add_bucket(&b, &list[i]);
+			add_bucket(&b, &list[i], p->regions);
 			last = &list[i];
 			count++;
 		}

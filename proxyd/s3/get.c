@@ -80,16 +80,6 @@ static void reply_representation(struct s3_call *c, const struct store_object *o
 	}
 }
 
-/* What is told about an object besides its representation. */
-static void reply_properties(struct s3_call *c, const struct store_version *v, bool partial)
-{
-	if (v->o.n_tags)
-		http_reply_fieldf(c->http, "x-amz-tagging-count", "%zu", v->o.n_tags);
-	if (!partial && str_eq_nocase(http_head_value(&c->http->head, STR("x-amz-checksum-mode")),
-	                              STR("ENABLED")))
-		s3_reply_checksums(c, &v->o);
-}
-
 void s3_reply_modified(struct s3_call *c, const struct store_version *v)
 {
 	char modified[CLOCK_HTTP_SIZE];
@@ -209,13 +199,30 @@ static bool select_bytes(struct s3_call *c, const struct store_version *v, struc
 	return true;
 }
 
+/* Those of the bytes that are asked for, if they are known: of a range they are not. */
+static void reply_checksums(struct s3_call *c, const struct store_version *v,
+                            const struct selection *s)
+{
+	struct str mode = http_head_value(&c->http->head, STR("x-amz-checksum-mode"));
+	if (!str_eq_nocase(mode, STR("ENABLED")))
+		return;
+	if (s->part && v->o.parts) {
+		s3_reply_sums(c, v->segments->checksums, v->segments->n_checksums);
+		s3_reply_checksum_type(c, &v->o);
+	} else if (s->part || !s->partial) {
+		s3_reply_checksums(c, &v->o);
+	}
+}
+
 /* Head fields of a selection. */
 static void reply_selection(struct s3_call *c, const struct store_version *v,
                             const struct selection *s)
 {
 	reply_validators(c, v);
 	reply_representation(c, &v->o);
-	reply_properties(c, v, s->partial);
+	reply_checksums(c, v, s);
+	if (v->o.n_tags)
+		http_reply_fieldf(c->http, "x-amz-tagging-count", "%zu", v->o.n_tags);
 	http_reply_field(c->http, "Accept-Ranges", STR("bytes"));
 	if (s->partial)
 		http_reply_field(c->http, "Content-Range", str_of(s->content_range));
@@ -279,8 +286,7 @@ void s3_head_object(struct s3_call *c)
 		s3_fail_find(c, &v, version, &e, "Failed to retrieve object metadata");
 		return;
 	}
-	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) ||
-	    (s.part && !select_bytes(c, &v, &s)))
+	if (!s3_may_read(c, &v.o) || !conditions_hold(c, &v) || !select_bytes(c, &v, &s))
 		return;
 	c->size = s.partial ? s.bytes.last - s.bytes.first + 1 : v.o.size;
 	reply_selection(c, &v, &s);

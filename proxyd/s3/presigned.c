@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * A presigned URL may say as parameters what other requests say in header fields:
- * metadata, checksums, access list. Whoever made the URL has signed them, so they
- * count as fields, and whoever uses it cannot say something else.
+ * metadata, access list. Whoever made the URL has signed them, so they count as fields,
+ * and whoever uses it cannot say something else.
+ *
+ * Not so the hashes of a body: SDKs put there that of the body which they had when they
+ * made the URL, of none (the one for JavaScript does so by default), and S3 does not look
+ * at them. So what is uploaded is verified by nothing but what the uploader sends as
+ * header fields.
  * Source: "Authenticating Requests: Using Query Parameters" in the Amazon S3 API
  * reference.
  */
@@ -16,6 +21,14 @@ static const char *const about_signature[] = {
 	"x-amz-signedheaders", "x-amz-signature",  "x-amz-security-token",
 };
 
+/* Of a body that was not there. */
+static bool is_hash(struct str name)
+{
+	return s3_is_checksum_field(name) ||
+	       str_eq_nocase(name, STR("x-amz-sdk-checksum-algorithm")) ||
+	       str_eq_nocase(name, STR("x-amz-content-sha256"));
+}
+
 static bool counts_as_field(struct str name)
 {
 	const struct str prefix = STR("x-amz-");
@@ -24,7 +37,7 @@ static bool counts_as_field(struct str name)
 	for (size_t i = 0; i < sizeof(about_signature) / sizeof(about_signature[0]); i++)
 		if (str_eq_nocase(name, str_of(about_signature[i])))
 			return false;
-	return true;
+	return !is_hash(name);
 }
 
 /* Whether the request has the field in its head. False: with another value, and

@@ -22,6 +22,14 @@ static void answer(struct s3_call *c, int status, struct str document)
 		http_reply(c->http, status, document);
 }
 
+/* So clients find out where a bucket is that they may not use: they ask for it without
+ * credentials and look at nothing else. */
+static void reply_region(struct s3_call *c, int status)
+{
+	if ((status == 403 || status == 404) && c->bucket.n && !c->key.n)
+		http_reply_field(c->http, "x-amz-bucket-region", STR(S3_REGION));
+}
+
 void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 {
 	struct str resource = c->http->path;
@@ -35,6 +43,7 @@ void s3_fail(struct s3_call *c, enum s3_error error, const char *message)
 	s3_error_body(&b, error, str_of(message), resource, str_of(c->request_id),
 	              str_of(c->server->host_id));
 	http_reply_field(c->http, "Content-Type", STR("application/xml"));
+	reply_region(c, s3_error_status(error));
 	if (s3_error_status(error) == 503)
 		http_reply_field(c->http, "Retry-After", STR("1"));
 	answer(c, s3_error_status(error), buf_str(&b));
@@ -135,12 +144,17 @@ const char *s3_checksum_type(const struct str_pair *sums, size_t n)
 	return n && str_chr(sums[0].value, '-') >= 0 ? "COMPOSITE" : "FULL_OBJECT";
 }
 
-void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
+void s3_reply_checksum_type(struct s3_call *c, const struct store_object *o)
 {
-	s3_reply_sums(c, o->checksums, o->n_checksums);
 	if (o->n_checksums)
 		http_reply_field(c->http, "x-amz-checksum-type",
 		                 str_of(s3_checksum_type(o->checksums, o->n_checksums)));
+}
+
+void s3_reply_checksums(struct s3_call *c, const struct store_object *o)
+{
+	s3_reply_sums(c, o->checksums, o->n_checksums);
+	s3_reply_checksum_type(c, o);
 }
 
 void s3_xml_owner(struct buf *b, const char *element)

@@ -46,11 +46,11 @@ static enum path_result split_path(struct s3_call *c)
 	return r;
 }
 
-/* Bucket and key of the request. False: answered. */
-static bool locate(struct s3_call *c)
+/* Whether there are bucket and key of a request. False: answered. */
+static bool locate(struct s3_call *c, enum path_result path)
 {
 	c->event = "s3.InvalidPath";
-	switch (split_path(c)) {
+	switch (path) {
 	case PATH_OK:
 		return true;
 	case PATH_ROOT:
@@ -105,15 +105,17 @@ static void process(struct s3_call *c)
 		s3_fail(c, S3_INVALID_URI, NULL);
 		return;
 	}
-	if (http_head_get(&c->http->head, STR("origin")) && split_path(c) == PATH_OK)
+	enum path_result path = split_path(c); /* what is wrong with it is told later */
+	if (http_head_get(&c->http->head, STR("origin")) && path == PATH_OK)
 		s3_reply_origin(c);
-	if (str_eq(c->http->head.method, STR("OPTIONS")) && split_path(c) == PATH_OK) {
+	if (str_eq(c->http->head.method, STR("OPTIONS")) && path == PATH_OK) {
 		s3_preflight(c);
 		return;
 	}
 	c->event = "s3.AuthFailure";
-	bool known = s3_is_form(c) ? locate(c) && s3_begin_form(c)
-	                           : s3_authenticate(c) && s3_adopt_parameters(c) && locate(c);
+	bool known = s3_is_form(c)
+	                     ? locate(c, path) && s3_begin_form(c)
+	                     : s3_authenticate(c) && s3_adopt_parameters(c) && locate(c, path);
 	if (known && s3_enter(c))
 		perform(c);
 }

@@ -157,8 +157,8 @@ bool s3_is_form(const struct s3_call *c);
  * authenticates it. Fills form, auth, allowed. False: answered. */
 bool s3_begin_form(struct s3_call *c);
 
-/* presigned.c: makes the x-amz-* parameters of a presigned URL fields of the head, where
- * operations look for them. After the authentication. False: answered. */
+/* presigned.c: makes the x-amz-* parameters of a presigned URL, but for hashes of the body,
+ * fields of the head, where operations look for them. After the authentication. False: answered. */
 bool s3_adopt_parameters(struct s3_call *c);
 
 /* access.c: whether the request may do what it asks for in its bucket; fills access. A
@@ -245,8 +245,9 @@ void s3_reply_version(struct s3_call *c, const char *id); /* "": nothing */
  * version: which was asked for, empty: none. */
 void s3_fail_find(struct s3_call *c, const struct store_version *v, struct str version,
                   const struct error *e, const char *fallback);
-/* The checksum fields of an object, and without their type those of a part. */
+/* The checksum fields of an object: both of the following. */
 void s3_reply_checksums(struct s3_call *c, const struct store_object *o);
+void s3_reply_checksum_type(struct s3_call *c, const struct store_object *o); /* if it has one */
 void s3_reply_sums(struct s3_call *c, const struct str_pair *sums, size_t n);
 /* Elements that several documents have. */
 void s3_xml_owner(struct buf *b, const char *element);
@@ -295,6 +296,8 @@ struct s3_upload {
 	struct str_pair *checksums; /* that is kept, as in store_object */
 	size_t n_checksums;
 };
+/* x-amz-checksum-* with the hash of a body, one that is not known here too. */
+bool s3_is_checksum_field(struct str name);
 /* False: answered. */
 bool s3_upload_parse(struct s3_call *c, uint64_t max_size, const char *too_large,
                      struct s3_upload *u);

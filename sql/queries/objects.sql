@@ -80,8 +80,9 @@ FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
 LEFT JOIN object_locations l ON l.segment_id = s.segment_id
 ORDER BY segment_number NULLS FIRST, copied_at, backend;
 
--- The same of any version ($3), and only of segments that hold bytes $4 to $5, if these are not NULL ($4 < 0: so many at the end), or with
--- part number $6, which is never less than the number of the segment.
+-- The same of any version ($3), and only of segments that hold bytes $4 to $5, if these are not
+-- NULL ($4 < 0: so many at the end), or with part number $6, which is never less than the
+-- number of the segment; then with its checksums.
 -- name: find_some_copies :read
 -- columns: generation size etag content_type headers metadata sha256 modified version_id marker checksums tags acl parts segment_id segment_number segment_start segment_size backend backend_key copy_size
 WITH v AS MATERIALIZED (
@@ -108,9 +109,10 @@ SELECT generation, size_bytes AS size, etag, content_type, headers, metadata,
        NULL::TIMESTAMPTZ AS copied_at
 FROM v
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-       NULL, s.segment_id, s.segment_number, s.start_byte, s.size_bytes, l.backend_name,
-       l.backend_key, l.size_bytes, l.created_at
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       CASE WHEN $6::INT IS NOT NULL THEN s.checksums END, NULL, NULL, NULL, s.segment_id,
+       s.segment_number, s.start_byte, s.size_bytes, l.backend_name, l.backend_key,
+       l.size_bytes, l.created_at
 FROM v JOIN segments s ON s.bucket = v.bucket AND s.object_name = v.object_name
 	AND s.generation = v.generation
 	AND s.segment_number BETWEEN v.first_segment AND v.last_segment

@@ -2,6 +2,8 @@
 wrong in one place at a time."""
 import time
 
+import requests
+
 from harness.service import TOKEN
 from harness.signing import (CHECKSUMS, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, Signer,
                              amz_date, b64)
@@ -60,12 +62,27 @@ def test_malformed_authorization(service):
              (403, "SignatureDoesNotMatch")),
             (f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}",
              (403, "SignatureDoesNotMatch")),
-            ("AWS photoskey:c2lnbmF0dXJl", (403, "AccessDenied")),
+            ("AWS photoskey:c2lnbmF0dXJl", (400, "InvalidRequest")),
             ("AWS4-ECDSA-P256-SHA256 Credential=x", (403, "AccessDenied")),
             ("Bearer x", (403, "AccessDenied")), ("", (403, "AccessDenied"))):
         answer = s.do("GET", "/photos/k", date=date, authorization=text)
         assert answer.error == error, text
     assert s.ask(head("GET", "/photos/k", {"host": "h"})).error == (403, "AccessDenied")
+
+
+def test_signature_version_2(orchestrator):
+    """What boto3 makes of presigned URLs and forms unless it is told otherwise."""
+    o = orchestrator
+    o.s3().put_object(Bucket="photos", Key="k", Body=b"body")
+    by_default = o.s3(signature_version=None)
+    url = by_default.generate_presigned_url("get_object", {"Bucket": "photos", "Key": "k"})
+    post = by_default.generate_presigned_post("photos", "k")
+    assert "AWSAccessKeyId=" in url and "AWSAccessKeyId" in post["fields"]
+    for answer in (requests.get(url, timeout=20), requests.put(url, timeout=20),
+                   requests.post(post["url"], post["fields"], files={"file": b"x"}, timeout=20),
+                   requests.get(o.endpoint, headers={"Authorization": "AWS photoskey:x"}, timeout=20)):
+        assert answer.status_code == 400 and "<Code>InvalidRequest<" in answer.text
+        assert "Please use AWS4-HMAC-SHA256." in answer.text
 
 
 def test_long_list_of_signed_headers_is_refused(service):

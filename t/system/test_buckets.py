@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from harness.orchestrator import BUCKETS
 from harness.service import Service
 from harness.signing import Signer
-from harness.wire import Wire
+from harness.wire import Wire, head
 
 PHOTOS, DOCUMENTS = BUCKETS["photos"], BUCKETS["documents"]
 
@@ -199,6 +199,25 @@ def test_a_bucket_is_created_as_it_is_to_be(creator):
     assert len(s3.get_bucket_acl(**b)["Grants"]) == 2
 
 
+def test_the_region_of_a_bucket_is_told_to_everybody(service):
+    """Clients that look for it ask without credentials."""
+    s = service
+    nobody, wrong = Signer(s.host, key="nobody"), Signer(s.host, secret="wrong")
+    for path in ("/photos", "/documents", "/nowhere", "/photos/"):
+        for method in ("HEAD", "GET"):
+            anonymous = head(method, path, {"host": s.host})
+            for request in (anonymous, nobody.request(method, path), wrong.request(method, path),
+                            s.sign.request(method, path)):
+                answer = s.ask(request, method)
+                assert answer.status in (403, 404) or path.startswith("/photos")
+                if answer.status != 200 or method == "HEAD":
+                    assert answer.headers["x-amz-bucket-region"] == "us-east-1", (path, answer)
+    for path in ("/", "/photos/none", "/documents/k"):
+        answer = s.do("HEAD" if path == "/" else "GET", path)
+        assert "x-amz-bucket-region" not in answer.headers
+    assert s.do("GET", "/photos", query=[("cors", "")]).headers["x-amz-bucket-region"] == "us-east-1"
+
+
 def test_listing_buckets_in_pages(creator):
     s3, service = creator.s3(), Service(creator)
 
@@ -217,6 +236,11 @@ def test_listing_buckets_in_pages(creator):
     third, end = page(max_buckets="3", prefix="p", continuation_token=token)
     assert (first, second, third) == (wanted[:3], wanted[3:6], wanted[6:]) and not end
     assert page(max_buckets="8") == (wanted, None)
+    # With a parameter, the region of each.
+    for query, n in (([], 0), ([("x-id", "ListBuckets")], 0), ([("max-buckets", "2")], 2),
+                     ([("prefix", "page-")], 7), ([("bucket-region", "us-east-1")], 8)):
+        body = service.do("GET", "/", query=query).body
+        assert body.count(b"<BucketRegion>us-east-1</BucketRegion>") == n, query
     for query in ([("max-buckets", "0")], [("max-buckets", "10001")], [("continuation-token", "x")]):
         assert service.do("GET", "/", query=query).error == (400, "InvalidArgument")
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -228,6 +229,11 @@ def test_sources_that_are_not_there(orchestrator):
     o.s3().put_object(Bucket="photos", Key=strange, Body=b"strange")
     copy(o, source={"Bucket": "photos", "Key": strange})
     assert read(o, "to") == b"strange"
+    # As QueryEscape() of Go does it, and so Terraform.
+    encoded = urllib.parse.quote_plus(f"photos/{strange}")
+    assert "+" in encoded and "/" not in encoded
+    answer = s.do("PUT", "/photos/too", headers={"x-amz-copy-source": encoded})
+    assert answer.status == 200 and read(o, "too") == b"strange"
 
 
 def test_versions(orchestrator):

@@ -23,6 +23,7 @@ OTHER = base64.b64encode(hashlib.md5(b"other").digest()).decode()
 ETAG = '"%s"' % hashlib.md5(b"body").hexdigest()
 DATE = re.compile(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT")
 CLOSE = {"connection": "close"}
+REGION = {"x-amz-bucket-region": "us-east-1"}  # of 403 and 404 about a bucket
 
 Error = collections.namedtuple("Error", "code status message")
 
@@ -184,7 +185,7 @@ EVERYDAY = [
     ("ACCESS_DENIED", raw(b"GET /photos/k HTTP/1.1\r\nHost: h\r\n\r\n"), 403, "AccessDenied",
      "Access denied", {}),
     ("ACCESS_DENIED", raw(b"HEAD /photos HTTP/1.1\r\nHost: h\r\n\r\n"), 403, "AccessDenied",
-     "Access denied", {}),
+     "Access denied", REGION),
     ("ACCESS_DENIED", signed("GET HEAD", "/documents/k"), 403, "AccessDenied", "Access denied", {}),
     ("ACCESS_DENIED", signed("GET HEAD", "/theirs/k"), 403, "AccessDenied", "Access denied", {}),
     ("ACCESS_DENIED", signed("GET HEAD", "/photos/k", date="nonsense"), 403, "AccessDenied",
@@ -195,11 +196,11 @@ EVERYDAY = [
      "There were headers present in the request which were not signed", {}),
     ("ACCESS_DENIED", copy("documents/k"), 403, "AccessDenied", "Cross-bucket copy is not allowed", {}),
     ("ACCESS_DENIED", signed("PUT", "/another", key="docskey", secret="docssecret"), 403,
-     "AccessDenied", re.compile("This credential may not create buckets: .*"), {}),
+     "AccessDenied", re.compile("This credential may not create buckets: .*"), REGION),
     ("ACCESS_DENIED", signed("GET HEAD", "/photos/k", headers={"x-amz-expected-bucket-owner": "1"}),
      403, "AccessDenied", "x-amz-expected-bucket-owner is not the owner of the bucket, which is "
      "s3-orchestrator", {}),
-    ("ACCESS_DENIED", form(sign=False), 403, "AccessDenied", "Access denied", {}),
+    ("ACCESS_DENIED", form(sign=False), 403, "AccessDenied", "Access denied", REGION),
     ("ACCESS_DENIED", form(expires=-1), 403, "AccessDenied",
      "Invalid according to Policy: Policy expired.", {}),
 
@@ -251,6 +252,9 @@ EVERYDAY = [
      re.compile("This copy request is illegal because it is trying to copy an object to itself .*"), {}),
     ("INVALID_REQUEST", copy("/versioned/k?versionId={marker}"), 400, "InvalidRequest",
      re.compile("The source of a copy request may not specifically refer to a delete marker .*"), {}),
+    ("INVALID_REQUEST", raw(b"GET /photos HTTP/1.1\r\nHost: h\r\nAuthorization: AWS k:s\r\n\r\n"), 400,
+     "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use "
+     "AWS4-HMAC-SHA256.", {}),
     ("INVALID_REQUEST", raw(b"GARBAGE\r\n\r\n"), 400, "InvalidRequest", "malformed start line", CLOSE),
     ("INVALID_REQUEST", raw(b"GET /photos/k HTTP/3.0\r\nHost: h\r\n\r\n"), 505, "InvalidRequest",
      "only HTTP/1.0 and HTTP/1.1 are spoken here", CLOSE),
@@ -351,22 +355,22 @@ EVERYDAY = [
     ("NO_SUCH_UPLOAD", signed("GET", "/photos/other?uploadId={upload}"), 404, "NoSuchUpload", None, {}),
     ("NO_SUCH_VERSION", signed("GET HEAD", "/photos/k?versionId=" + "0" * 26), 404, "NoSuchVersion",
      None, {}),
-    ("NO_SUCH_TAG_SET", signed("GET", "/photos?tagging="), 404, "NoSuchTagSet", None, {}),
-    ("NO_SUCH_CORS", signed("GET", "/photos?cors="), 404, "NoSuchCORSConfiguration", None, {}),
+    ("NO_SUCH_TAG_SET", signed("GET", "/photos?tagging="), 404, "NoSuchTagSet", None, REGION),
+    ("NO_SUCH_CORS", signed("GET", "/photos?cors="), 404, "NoSuchCORSConfiguration", None, REGION),
     ("NO_SUCH_LIFECYCLE", signed("GET", "/photos?lifecycle="), 404, "NoSuchLifecycleConfiguration",
-     None, {}),
-    ("NO_SUCH_POLICY", signed("GET", "/photos?policy="), 404, "NoSuchBucketPolicy", None, {}),
+     None, REGION),
+    ("NO_SUCH_POLICY", signed("GET", "/photos?policy="), 404, "NoSuchBucketPolicy", None, REGION),
     ("NO_OWNERSHIP_CONTROLS", signed("GET", "/photos?ownershipControls="), 404,
-     "OwnershipControlsNotFoundError", None, {}),
+     "OwnershipControlsNotFoundError", None, REGION),
     ("NO_PUBLIC_ACCESS_BLOCK", signed("GET", "/photos?publicAccessBlock="), 404,
-     "NoSuchPublicAccessBlockConfiguration", None, {}),
+     "NoSuchPublicAccessBlockConfiguration", None, REGION),
     ("NO_ENCRYPTION", signed("GET", "/photos?encryption="), 404,
-     "ServerSideEncryptionConfigurationNotFoundError", None, {}),
-    ("NO_WEBSITE", signed("GET", "/photos?website="), 404, "NoSuchWebsiteConfiguration", None, {}),
+     "ServerSideEncryptionConfigurationNotFoundError", None, REGION),
+    ("NO_WEBSITE", signed("GET", "/photos?website="), 404, "NoSuchWebsiteConfiguration", None, REGION),
     ("NO_REPLICATION", signed("GET", "/photos?replication="), 404,
-     "ReplicationConfigurationNotFoundError", None, {}),
+     "ReplicationConfigurationNotFoundError", None, REGION),
     ("NO_OBJECT_LOCK", signed("GET", "/photos?object-lock="), 404,
-     "ObjectLockConfigurationNotFoundError", None, {}),
+     "ObjectLockConfigurationNotFoundError", None, REGION),
 
     ("METHOD_NOT_ALLOWED", signed("POST", "/photos"), 405, "MethodNotAllowed",
      "Method not supported for bucket", {"allow": "GET, HEAD, PUT, DELETE"}),
@@ -397,7 +401,7 @@ EVERYDAY = [
      "PreconditionFailed", None, {}),
     ("PRECONDITION_FAILED", signed("GET HEAD", "/photos/k", headers={"if-match": '"x"'}), 412,
      "PreconditionFailed", None, {"etag": ETAG, "last-modified": DATE}),
-    ("INVALID_RANGE", signed("GET", "/photos/k", headers={"range": "bytes=4-"}), 416, "InvalidRange",
+    ("INVALID_RANGE", signed("GET HEAD", "/photos/k", headers={"range": "bytes=4-"}), 416, "InvalidRange",
      None, {"content-range": "bytes */4"}),
     ("INVALID_PART_NUMBER", signed("GET HEAD", "/photos/k?partNumber=2"), 416, "InvalidPartNumber",
      None, {"content-range": "bytes */4"}),

@@ -1,10 +1,10 @@
 """What a presigned URL says in its parameters counts as if it stood in header fields;
 and whose buckets are expected."""
-import base64
-import zlib
 
 import pytest
 import requests
+
+from harness.signing import CHECKSUMS, EMPTY, b64
 
 PUT = {"content-length": "4"}
 
@@ -23,8 +23,7 @@ def test_parameters_of_a_presigned_put_count_as_fields(service):
     head = s.do("HEAD", "/photos/k").headers
     assert head["x-amz-meta-colour"] == "deep blue" and head["x-amz-meta-n"] == "1"
     for name, value in (("x-amz-acl", "public-read-write"),
-                        ("x-amz-server-side-encryption", "aws:kms"),
-                        ("x-amz-checksum-md4", "AAAA")):
+                        ("x-amz-server-side-encryption", "aws:kms")):
         answer = presigned(s, [(name, value)])
         assert answer.error == (501, "NotImplemented") and name in answer.body.decode(), name
     assert presigned(s, [("x-amz-meta-big", "v" * 3000)]).error == (400, "MetadataTooLarge")
@@ -34,16 +33,32 @@ def test_parameters_of_a_presigned_put_count_as_fields(service):
     assert s.count() == 1
 
 
-def test_checksums_in_a_presigned_url_are_verified(service):
+def test_checksums_in_a_presigned_url_are_of_no_body(service):
+    """SDKs put that of the body into the URL which they had when they made it: of none."""
     s = service
-    right, wrong = (base64.b64encode(zlib.crc32(d).to_bytes(4, "big")).decode()
-                    for d in (b"body", b"else"))
+    of_nothing, right, wrong = (b64(CHECKSUMS["crc32"](d)) for d in (b"", b"body", b"else"))
     name = "x-amz-checksum-crc32"
-    assert presigned(s, [(name, right), ("x-amz-sdk-checksum-algorithm", "CRC32")]).status == 200
-    assert presigned(s, [(name, wrong)]).error == (400, "BadDigest")
-    assert presigned(s, [("x-amz-sdk-checksum-algorithm", "CRC32")]).error == (
-        400, "InvalidRequest")
-    assert presigned(s, [(name, right), (name, wrong)]).error == (400, "InvalidRequest")
+    url = [(name, of_nothing), ("x-amz-sdk-checksum-algorithm", "CRC32"),
+           ("X-Amz-Content-Sha256", EMPTY)]
+    assert presigned(s, url).status == 200
+    head = s.do("HEAD", "/photos/k", headers={"x-amz-checksum-mode": "ENABLED"}).headers
+    assert name not in head
+    assert presigned(s, [("x-amz-sdk-checksum-algorithm", "SHA1")]).status == 200
+    assert presigned(s, [("x-amz-checksum-md4", "AAAA"), (name, right), (name, wrong)]).status == 200
+    # What whoever uploads says counts, whatever the URL says.
+    assert presigned(s, url, {**PUT, name: right}).headers[name] == right
+    assert presigned(s, url, {**PUT, name: wrong}).error == (400, "BadDigest")
+    algorithm = {"x-amz-sdk-checksum-algorithm": "CRC32"}
+    assert presigned(s, url, {**PUT, **algorithm}).error == (400, "InvalidRequest")
+
+
+def test_what_a_presigned_url_says_about_checksums_counts(service):
+    s = service
+    s.put("k", headers={"x-amz-checksum-crc32": b64(CHECKSUMS["crc32"](b"body"))})
+    mode = [("x-amz-checksum-mode", "ENABLED")]
+    assert "x-amz-checksum-crc32" in presigned(s, mode, {}, "HEAD").headers
+    answer = presigned(s, [("uploads", ""), ("x-amz-checksum-algorithm", "SHA1")], {}, "POST")
+    assert answer.headers["x-amz-checksum-algorithm"] == "SHA1"
 
 
 def test_a_header_cannot_overrule_the_url(service):

@@ -154,7 +154,7 @@ START_TEST(copy_sources)
 		{"b//k", PATH_OK, "b", "/k", ""},
 		{"?versionId=1", PATH_NO_BUCKET, "", "", ""},
 		{"b%2Fk%3FversionId=1", PATH_OK, "b", "k?versionId=1", ""},
-		{"/b/k%20l+m", PATH_OK, "b", "k l+m", ""},
+		{"/b/k%20l+m%2Bn", PATH_OK, "b", "k l m+n", ""},
 		{"b", PATH_NO_BUCKET, "", "", ""},
 		{"b/", PATH_NO_BUCKET, "", "", ""},
 		{"/", PATH_NO_BUCKET, "", "", ""},

@@ -436,8 +436,9 @@ END_TEST
 START_TEST(schemes)
 {
 	static const char *const none[] = {
-		"GET / HTTP/1.1\nHost: h\n",
 		"GET / HTTP/1.1\nHost: h\nAuthorization: AWS k:sig\n",
+		"GET /?AWSAccessKeyId=k&Expires=1&Signature=x HTTP/1.1\nHost: h\n",
+		"GET / HTTP/1.1\nHost: h\n",
 		"GET / HTTP/1.1\nHost: h\nAuthorization: Bearer x\n",
 		"GET / HTTP/1.1\nHost: h\nAuthorization: aws4-hmac-sha256 Credential=x\n",
 		"GET / HTTP/1.1\nHost: h\nAuthorization: AWS4-ECDSA-P256-SHA256 Credential=x\n",
@@ -450,6 +451,7 @@ START_TEST(schemes)
 		request_make(&r, none[i]);
 		ck_assert_int_eq(sigv4_parse(&r.head, r.path, &r.query, &s, &why), S3_OK);
 		ck_assert_int_eq(s.scheme, SIGV4_NONE);
+		ck_assert_int_eq(sigv4_is_version_2(&r.head, &r.query), i < 2);
 		request_free(&r);
 	}
 	/* the header wins over the query, also when it is wrong */

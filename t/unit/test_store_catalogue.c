@@ -366,13 +366,20 @@ TEST(lists)
 static struct store_written put_segments(struct sf *f, const char *key)
 {
 	static const struct store_conditions none;
+	static const struct str_pair sum = {STR("CRC32"), STR("AAAAAA==")};
 	static const char *const backends[] = {"a", "b", "a", "b"};
 	struct store_intent i[4];
 	struct store_object o = sf_object(key, 60);
 	struct store_written w;
 	struct store_new_segment s[] = {
 		{.size = 10, .etag = o.etag, .part = 1, .intents = &i[0], .n_intents = 1},
-		{.size = 20, .etag = o.etag, .part = 3, .intents = &i[1], .n_intents = 2},
+		{.size = 20,
+	         .etag = o.etag,
+	         .part = 3,
+	         .intents = &i[1],
+	         .n_intents = 2,
+	         .checksums = &sum,
+	         .n_checksums = 1},
 		{.size = 30, .etag = o.etag, .part = 7, .intents = &i[3], .n_intents = 1},
 	};
 	for (int k = 0; k < 4; k++)
@@ -400,6 +407,8 @@ static void expect_segments(struct sf *f, struct store_wanted wanted, int first,
 		ck_assert_int_eq(v.segments[i].number, first + i);
 	if (v.n_segments)
 		ck_assert_uint_eq(v.segments[0].start, start);
+	for (size_t i = 0; i < v.n_segments; i++)
+		ck_assert_uint_eq(v.segments[i].n_checksums, wanted.part == 3);
 }
 
 static void segments(const char *conninfo)

@@ -89,7 +89,8 @@ def test_files(aws, files, tree, workdir):
     etag = aws.api("head-object", "sizes/sixty-four")["ETag"]
     assert etag.endswith('-8"')  # it was a multipart upload of 8 MiB parts
     assert aws.body("sizes/five", range="bytes=100-199") == open(files["five"], "rb").read()[100:200]
-    aws.s3("mv", f"{url}/sizes/five", f"{url}/moved/five")
+    aws.s3("mv", f"{url}/sizes/five", f"{url}/moved +/five")
+    aws.s3("mv", f"{url}/moved +/five", f"{url}/moved/five")
     aws.s3("mv", f"{url}/moved/five", f"{workdir}/moved")
     assert_same(f"{workdir}/moved", files["five"])
     aws.s3("cp", f"{url}/sizes/sixty-four", f"{url}/copied")  # by UploadPartCopy

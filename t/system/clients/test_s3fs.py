@@ -71,7 +71,8 @@ def test_changes(endpoint, mounted, workdir):
         f.write("two\n")
     os.chmod(f"{folder}/text", 0o640)
     os.mkdir(f"{folder}/dir")
-    os.rename(f"{folder}/text", f"{folder}/dir/renamed")
+    os.rename(f"{folder}/text", f"{folder}/dir/to +")
+    os.rename(f"{folder}/dir/to +", f"{folder}/dir/renamed")
     large = make_file(f"{workdir}/large", 30 * MIB + 7)
     shutil.copyfile(large, f"{folder}/large")
     os.rename(f"{folder}/large", f"{folder}/dir/large")  # by UploadPartCopy

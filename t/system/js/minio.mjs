@@ -45,10 +45,14 @@ async function objects() {
                          await md5(createReadStream(file, { start: 10, end: 59 })));
   }
   await client.putObject(bucket, "text", "of a string ü");
+  await client.putObject(bucket, "text +", "with a plus");
   await assert.rejects(client.statObject(bucket, "nothing"), { code: "NotFound" });
 }
 
 async function copies() {
+  await client.copyObject(bucket, "copy", `/${bucket}/text +`);
+  assert.strictEqual((await client.statObject(bucket, "copy")).size, 11);
+  await client.removeObject(bucket, "text +");
   await client.copyObject(bucket, "copy", `/${bucket}/text`);
   assert.strictEqual(await md5(await client.getObject(bucket, "copy")),
                      await md5(await client.getObject(bucket, "text")));

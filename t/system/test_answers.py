@@ -170,7 +170,6 @@ def test_subresources_are_refused_by_name(service):
         assert s.do(method, "/photos", query=[("tagging", ""), ("cors", "")]).error == (
             501, "NotImplemented")
     assert s.do("GET", "/photos/k", query=[("versionId", "null")]).body == b"untouched"
-    assert s.do("GET", "/photos/k", query=[("versionId", "")]).body == b"untouched"
     assert s.do("GET", "/photos/k", query=[("versionId", "1")]).error == (400, "InvalidArgument")
     assert s.do("GET", "/photos/k", query=[("versionId", "0" * 26)]).error == (404, "NoSuchVersion")
     assert s.do("GET", "/photos/k", query=[("x-id", "GetObject")]).body == b"untouched"

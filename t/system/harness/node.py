@@ -1,4 +1,5 @@
 """Programs in JavaScript with their libraries, installed below build/ at first use."""
+import fcntl
 import os
 import shutil
 
@@ -18,11 +19,21 @@ def is_current():
         return False
 
 
+def install():
+    """Once, whoever comes first; a registry that falls silent is asked again."""
+    with open(f"{FOLDER}/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_current():
+            return
+        shutil.copy(f"{SOURCE}/package.json", FOLDER)
+        run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error",
+            "--fetch-timeout=20000", "--fetch-retries=5", "--fetch-retry-mintimeout=1000",
+            "--fetch-retry-maxtimeout=5000", cwd=FOLDER)
+        shutil.copy(f"{SOURCE}/package.json", f"{FOLDER}/installed.json")
+
+
 def node(program, *args):
     os.makedirs(FOLDER, exist_ok=True)
-    if not is_current():
-        shutil.copy(f"{SOURCE}/package.json", FOLDER)
-        run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", cwd=FOLDER)
-        shutil.copy(f"{SOURCE}/package.json", f"{FOLDER}/installed.json")
+    install()
     shutil.copy(f"{SOURCE}/{program}", FOLDER)
     return run("node", program, *args, cwd=FOLDER)

@@ -29,6 +29,7 @@ BEGIN
 		RETURN;
 	END IF;
 	status := 'more';
+	-- As many as a batch of deletions (store/delete.c): nobody can enter meanwhile.
 	WHILE v_parts < 5000 LOOP
 		SELECT upload_id INTO v_upload FROM multipart_uploads
 		WHERE bucket = p_bucket LIMIT 1 FOR UPDATE;

@@ -272,6 +272,33 @@ static void large_batches(const char *conninfo)
 }
 TEST(large_batches)
 
+/* The second transaction fails: what the first one did is told, and what is left. */
+static void a_batch_that_fails_in_the_middle(const char *conninfo)
+{
+	struct sf f;
+	struct store_deletion d[60];
+	sf_open(&f, conninfo, "one");
+	pg_text(conninfo,
+	        "INSERT INTO object_versions (bucket, object_name, generation, size_bytes,"
+	        " etag, is_latest, created_at) SELECT 'bk', 'k' || i, 'G', 0, '', TRUE,"
+	        " now() FROM generate_series(0, 59) i");
+	pg_text(conninfo, "CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS"
+	                  " 'BEGIN RAISE EXCEPTION ''no''; END'");
+	pg_text(conninfo, "CREATE TRIGGER refuse BEFORE DELETE ON object_versions FOR EACH ROW"
+	                  " WHEN (OLD.object_name = 'k55') EXECUTE FUNCTION refuse()");
+	for (size_t i = 0; i < 60; i++)
+		d[i] = (struct store_deletion){.key = str_of(arena_printf(f.a, "k%zu", i))};
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d, 60, &f.e), ERR_OK);
+	for (size_t i = 0; i < 60; i++)
+		ck_assert_int_eq(d[i].result.code, i < 50 ? ERR_OK : ERR_UNAVAILABLE);
+	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM object_versions"), 10);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d + 50, 10, &f.e), ERR_UNAVAILABLE);
+	pg_text(conninfo, "DROP FUNCTION refuse CASCADE");
+	pg_text(conninfo, "DELETE FROM object_versions");
+	sf_close(&f);
+}
+TEST(a_batch_that_fails_in_the_middle)
+
 /* A deletion as it is executed late: it found `found`, and another one is current. */
 static const char *delete_late_if(const char *conninfo, const char *found, const char *if_match)
 {
@@ -575,6 +602,7 @@ int main(void)
 	tcase_add_test(t, test_suspended);
 	tcase_add_test(t, test_batches);
 	tcase_add_test(t, test_large_batches);
+	tcase_add_test(t, test_a_batch_that_fails_in_the_middle);
 	tcase_add_test(t, test_late_deletions);
 	tcase_add_test(t, test_late_deletion_of_what_hid_an_older_one);
 	tcase_add_test(t, test_late_deletions_with_a_condition);

@@ -36,6 +36,7 @@ ifdef SANITIZE
 override BUILD := $(BUILD)/san
 HARDEN  := -fPIE
 OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CPPFLAGS += -DS3O_STOP_POINTS
 LDHARD  := -pie -fsanitize=address,undefined
 endif
 

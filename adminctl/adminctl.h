@@ -26,6 +26,7 @@ struct admin {
 	const char *addr;       /* -addr: speak HTTP to this one daemon instead */
 	const char *token;
 	bool json;
+	bool wait;   /* -wait, of commands that allow it */
 	char **argv; /* positional arguments after the command */
 	size_t argc;
 };
@@ -34,6 +35,7 @@ struct command {
 	const char *name;
 	const char *args; /* for the help: "[LEVEL]" */
 	size_t min, max;  /* positional arguments */
+	bool takes_wait;
 	const char *help;
 	/* *out: what to print, may stay NULL (then run has printed itself). */
 	enum exit_code (*run)(struct admin *a, json_t **out);
@@ -59,6 +61,8 @@ enum exit_code cmd_log_level(struct admin *a, json_t **out);
 void show_log_level(const json_t *result);
 enum exit_code cmd_workers(struct admin *a, json_t **out);
 void show_workers(const json_t *result);
+enum exit_code cmd_drain(struct admin *a, json_t **out);
+void show_drain(const json_t *result);
 enum exit_code cmd_run(struct admin *a, json_t **out);
 void show_run(const json_t *result);
 

@@ -9,18 +9,20 @@
 #include "adminctl/adminctl.h"
 
 const struct command commands[] = {
-	{"status", "", 0, 0, "what runs, space of every backend, queues, jobs", cmd_status,
+	{"status", "", 0, 0, false, "what runs, space of every backend, queues, jobs", cmd_status,
          show_status},
-	{"validate", "", 0, 0, "check the configuration file; contacts nobody", cmd_validate,
+	{"validate", "", 0, 0, false, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
-	{"reload", "", 0, 0, "make both daemons load their configuration again", cmd_reload,
+	{"reload", "", 0, 0, false, "make both daemons load their configuration again", cmd_reload,
          show_reload},
-	{"workers", "", 0, 0, "how the background jobs fare", cmd_workers, show_workers},
-	{"run", "JOB", 1, 1, "start a background job now", cmd_run, show_run},
-	{"log-level", "[LEVEL]", 0, 1, "show or set the log level of both daemons", cmd_log_level,
-         show_log_level},
-	{"version", "", 0, 0, "the version of this program", cmd_version, show_version},
-	{"help", "", 0, 0, "this text", cmd_help, NULL},
+	{"workers", "", 0, 0, false, "how the background jobs fare", cmd_workers, show_workers},
+	{"run", "JOB", 1, 1, false, "start a background job now", cmd_run, show_run},
+	{"drain", "start|status|cancel BACKEND", 2, 2, true, "empty a backend", cmd_drain,
+         show_drain},
+	{"log-level", "[LEVEL]", 0, 1, false, "show or set the log level of both daemons",
+         cmd_log_level, show_log_level},
+	{"version", "", 0, 0, false, "the version of this program", cmd_version, show_version},
+	{"help", "", 0, 0, false, "this text", cmd_help, NULL},
 };
 const size_t n_commands = sizeof commands / sizeof *commands;
 
@@ -38,7 +40,7 @@ void usage(void)
 	for (size_t i = 0; i < n_commands; i++) {
 		const struct command *c = &commands[i];
 
-		fprintf(stderr, "  %s %-*s  %s\n", c->name, 18 - (int)strlen(c->name), c->args,
+		fprintf(stderr, "  %s %-*s  %s\n", c->name, 34 - (int)strlen(c->name), c->args,
 		        c->help);
 	}
 	fputs("\noptions, with one dash or two, before or after the command:\n"
@@ -48,6 +50,7 @@ void usage(void)
 	      "  -addr HOST:PORT      speak HTTP to the daemon there instead\n"
 	      "  -token TOKEN         for -addr\n"
 	      "  -json                exact output for programs\n"
+	      "  -wait                with drain start or status: until it is over\n"
 	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",
 	      stderr);
 }

@@ -128,7 +128,8 @@ static json_t *no_answer(const char *where, const struct error *e, bool up)
 	return json_pack("{s:b, s:s, s:s}", "up", up, "where", where, "error", e->text);
 }
 
-static json_t *outcome(const struct ctl_reply *reply)
+/* The reply itself may have a member "error": that something has failed is then an answer. */
+static json_t *outcome(const struct ctl_reply *reply, enum exit_code *code)
 {
 	json_t *result;
 	char text[256];
@@ -136,8 +137,10 @@ static json_t *outcome(const struct ctl_reply *reply)
 	if (reply->status < 300 && json_is_object(reply->json)) {
 		result = json_incref(reply->json);
 		json_object_set_new(result, "up", json_true());
+		*code = EXIT_DONE;
 		return result;
 	}
+	*code = EXIT_ERROR;
 	return json_pack("{s:b, s:i, s:s}", "up", 1, "status", reply->status, "error",
 	                 ctl_reply_error(reply, text, sizeof text));
 }
@@ -162,8 +165,7 @@ enum exit_code daemon_ask(const struct admin *a, enum daemon d, const struct que
 		*out = no_answer(a->addr ? a->addr : socket, &e, r != ERR_UNAVAILABLE);
 		return r == ERR_UNAVAILABLE ? EXIT_DOWN : EXIT_ERROR;
 	}
-	*out = outcome(&reply);
-	code = json_object_get(*out, "error") ? EXIT_ERROR : EXIT_DONE;
+	*out = outcome(&reply, &code);
 	ctl_reply_free(&reply);
 	return code;
 }

@@ -64,6 +64,7 @@ static bool parse(struct line *l, char **argv)
 		{"addr", &l->admin.addr, NULL},
 		{"token", &l->admin.token, NULL},
 		{"json", NULL, &l->admin.json},
+		{"wait", NULL, &l->admin.wait},
 		{"help", NULL, &l->help},
 		{"h", NULL, &l->help},
 		{"version", NULL, &l->version},
@@ -100,6 +101,10 @@ static const struct command *choose(struct line *l)
 	c = command_find(l->positional[0]);
 	if (!c) {
 		fail("unknown command: ", l->positional[0]);
+		return NULL;
+	}
+	if (l->admin.wait && !c->takes_wait) {
+		fail("no option of this command: -", "wait");
 		return NULL;
 	}
 	l->admin.argv = l->positional + 1;

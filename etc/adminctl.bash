@@ -4,9 +4,10 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status validate reload workers run log-level version help"
-	local options="-config -socket-dir -addr -token -json"
-	local jobs="cleanup_queue pending_reaper"
+	local commands="status validate reload workers run drain log-level version help"
+	local options="-config -socket-dir -addr -token -json -wait"
+	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
+	over_replication_cleanup lifecycle drain"
 	local levels="debug info warn error"
 
 	case $prev in
@@ -23,6 +24,10 @@ _adminctl()
 		;;
 	run)
 		mapfile -t COMPREPLY < <(compgen -W "$jobs" -- "$cur")
+		return
+		;;
+	drain)
+		mapfile -t COMPREPLY < <(compgen -W "start status cancel" -- "$cur")
 		return
 		;;
 	log-level)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "ctl/admin.h"
+#include "ctl/drains.h"
 #include "ctl/token.h"
 #include "db/db.h"
 #include "net/http_server.h"
@@ -36,7 +37,7 @@ static void run_job(struct http_call *c, struct str slug)
 {
 	struct worker *w = c->server;
 
-	if (slug.n == 0 || !scheduler_wake(w->scheduler, slug)) {
+	if (slug.n == 0 || !scheduler_wake(w->scheduler, slug, true)) {
 		admin_error(c, 404, "no such job");
 		return;
 	}
@@ -85,12 +86,49 @@ static void put_log_level(struct http_call *c, struct str arg)
 	admin_reply_level(c, level);
 }
 
+static void start_drain(struct http_call *c, struct str backend)
+{
+	struct setup *s = setup_use(c->server);
+
+	admin_start_drain(c, s->store, s->config, backend);
+	setup_drop(&s);
+}
+
+static void get_drain(struct http_call *c, struct str backend)
+{
+	struct setup *s = setup_use(c->server);
+
+	admin_get_drain(c, s->store, backend);
+	setup_drop(&s);
+}
+
+static void cancel_drain(struct http_call *c, struct str backend)
+{
+	struct setup *s = setup_use(c->server);
+
+	admin_cancel_drain(c, s->store, backend);
+	setup_drop(&s);
+}
+
+static void get_drains(struct http_call *c, struct str arg)
+{
+	struct setup *s = setup_use(c->server);
+
+	(void)arg;
+	admin_get_drains(c, s->store);
+	setup_drop(&s);
+}
+
 static void handle_api(struct http_call *c, const struct config *config, bool control)
 {
 	static const struct admin_route routes[] = {
 		{"GET", "/admin/api/status", get_status, false},
 		{"GET", "/admin/api/workers", get_workers, false},
 		{"POST", "/admin/api/workers/*/run", run_job, false},
+		{"POST", "/admin/api/backends/*/drain", start_drain, false},
+		{"GET", "/admin/api/backends/*/drain", get_drain, false},
+		{"DELETE", "/admin/api/backends/*/drain", cancel_drain, false},
+		{"GET", "/admin/api/drains", get_drains, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"GET", "/admin/api/reload-status", get_reload, false},

@@ -24,6 +24,7 @@ struct job {
 	int service;      /* METRIC_SERVICE_... */
 	int64_t (*interval)(const struct config *c); /* the longest time between two passes */
 	bool (*gate)(const struct config *c);        /* false: switched off. NULL: always on */
+	bool at_start;                               /* a pass when the daemon starts */
 	/* ERR_OK even when single items failed (they are retried by their own rules);
 	 * ERR_UNAVAILABLE and ERR_CANCELED are not failures of the job. After
 	 * ERR_UNAVAILABLE and ERR_DB_BUSY it is tried again soon, after other failures
@@ -31,7 +32,8 @@ struct job {
 	enum err (*run)(struct pass *p, struct error *e);
 };
 
-extern const struct job job_cleanup, job_lifecycle, job_reap;
+extern const struct job job_cleanup, job_drain, job_lifecycle, job_multipart_gc, job_overreplicate,
+	job_reap, job_rebalance, job_replicate;
 
 /* At most this many items of one pass at the same time. */
 #define PASS_MEMBERS 64
@@ -41,6 +43,8 @@ struct pass {
 	const struct setup *setup; /* stays as it is during the pass */
 	struct arena *arena;       /* freed after the pass */
 	char request_id[33];       /* in every log line of the pass */
+	bool whole;                /* it is time to look at everything, not only at what was
+	                            * announced: the ticker, or an operator */
 	/* out */
 	uint64_t items; /* dealt with, for the log and the status */
 	bool again;     /* more is waiting: the next pass follows at once */

@@ -23,6 +23,7 @@
 #include "rt/task.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
+#include "workerd/watch.h"
 #include "workerd/worker.h"
 
 #define COMPONENT "runtime"
@@ -120,7 +121,7 @@ static enum err prepare_database(struct start *s, bool *interrupted, struct erro
 
 static void on_notification(struct str slug, void *arg)
 {
-	scheduler_wake(arg, slug);
+	scheduler_wake(arg, slug, false);
 }
 
 static void stop(struct worker *w)
@@ -207,9 +208,11 @@ static void serve_until_stopped(struct start *s)
 {
 	struct worker *w = &s->worker;
 	struct db_listener *listener;
+	struct watch *watch;
 	struct doors *doors;
 
 	w->scheduler = scheduler_new(w);
+	watch = watch_new(w);
 	listener = db_listen(w->conninfo, "s3o_jobs", on_notification, w->scheduler);
 	doors = serve_new(w, s->tcp, s->control);
 	s->signal_task = task_spawn("signals", signal_main, s);
@@ -224,6 +227,7 @@ static void serve_until_stopped(struct start *s)
 	log_info(COMPONENT, "stopping");
 	daemon_notify("STOPPING=1");
 	scheduler_stop(w->scheduler);
+	watch_free(&watch);
 	if (!scheduler_wait(w->scheduler, clock_deadline(STOP_WAIT)))
 		scheduler_cancel(w->scheduler);
 	db_listener_free(&listener);

@@ -22,7 +22,7 @@
 #include "workerd/worker.h"
 
 /* A lease is kept that long after a pass, so that a stream of small passes does
- * not open a connection for each. */
+ * not ask for it each time. */
 #define LEASE_LINGER (10 * CLOCK_SEC)
 
 /* Another daemon runs the job: notifications are for it, too. */
@@ -35,7 +35,10 @@
  * and the first success after it always are. */
 #define RECORD_INTERVAL (10 * CLOCK_SEC)
 
-static const struct job *const jobs[] = {&job_cleanup, &job_reap, &job_lifecycle};
+static const struct job *const jobs[] = {
+	&job_cleanup,   &job_reap,          &job_multipart_gc, &job_rebalance,
+	&job_replicate, &job_overreplicate, &job_lifecycle,    &job_drain,
+};
 #define N_JOBS (sizeof jobs / sizeof *jobs)
 
 struct entry {
@@ -48,6 +51,7 @@ struct entry {
 	int64_t tick;
 	int64_t due;        /* CLOCK_NEVER: nothing but the tick */
 	int64_t not_before; /* of due */
+	bool whole;         /* the next pass looks at everything */
 	int64_t used;       /* the lease, last */
 	int64_t recorded;   /* a success, in the database */
 	struct pass *pass;  /* in progress, or NULL */
@@ -61,6 +65,7 @@ struct entry {
 struct scheduler {
 	struct worker *worker;
 	bool held, stopping;
+	struct leases leases;
 	struct wait_group tasks;
 	struct notify idle; /* a pass has ended */
 	struct entry entries[N_JOBS];
@@ -204,6 +209,7 @@ static void pass(struct entry *e)
 		.job = e->job,
 		.setup = setup,
 		.arena = arena_new(),
+		.whole = e->whole,
 		.must_stop = must_stop,
 		.owner = e,
 	};
@@ -212,10 +218,13 @@ static void pass(struct entry *e)
 	random_bytes(id, sizeof id);
 	hex_encode(id, sizeof id, p.request_id);
 	e->pass = &p;
+	e->whole = false;
 	e->due = CLOCK_NEVER; /* a notification from here on is for the next pass */
 	attempt(e, &p);
 	if (e->due != CLOCK_NEVER && e->due < e->not_before)
 		e->due = e->not_before;
+	if (strcmp(e->result, "skipped") == 0) /* not looked at yet */
+		e->whole = e->whole || p.whole;
 	e->ended = clock_wall();
 	e->pass = NULL;
 	arena_free(&p.arena);
@@ -237,8 +246,10 @@ static void advance_tick(struct entry *e)
 	int64_t interval = e->job->interval(config_of(e));
 	int64_t now = rt_now();
 
-	if (e->tick <= now)
+	if (e->tick <= now) {
+		e->whole = true;
 		e->tick += interval * ((now - e->tick) / interval + 1);
+	}
 	e->tick = earliest(e->tick, now + interval);
 }
 
@@ -252,11 +263,11 @@ static bool wait_for_reason(struct entry *e)
 
 		if (!s->held && now >= next_run(e))
 			return true;
-		if (e->lease.session && now >= e->used + LEASE_LINGER)
+		if (e->lease.held && now >= e->used + LEASE_LINGER)
 			lease_give(&e->lease);
 		if (!s->held)
 			until = next_run(e);
-		if (e->lease.session)
+		if (e->lease.held)
 			until = earliest(until, e->used + LEASE_LINGER);
 		notify_wait(&e->changed, until);
 	}
@@ -276,7 +287,6 @@ static void job_main(void *arg)
 		else
 			e->due = CLOCK_NEVER;
 	}
-	lease_give(&e->lease);
 	e->task = NULL;
 }
 
@@ -287,13 +297,15 @@ struct scheduler *scheduler_new(struct worker *w)
 	struct scheduler *s = MEM_NEW(struct scheduler);
 
 	s->worker = w;
+	leases_init(&s->leases, w->conninfo);
 	for (size_t i = 0; i < N_JOBS; i++) {
 		struct entry *e = &s->entries[i];
 
 		e->scheduler = s;
 		e->job = jobs[i];
-		e->lease = (struct lease){.conninfo = w->conninfo, .lock = jobs[i]->lock};
-		e->due = CLOCK_NEVER;
+		e->lease = (struct lease){.all = &s->leases, .lock = jobs[i]->lock};
+		e->due = jobs[i]->at_start ? 0 : CLOCK_NEVER;
+		e->whole = jobs[i]->at_start;
 		e->result = "";
 		if (wait_group_spawn(&s->tasks, jobs[i]->slug, job_main, e, &e->task) < 0)
 			abort(); /* no memory for a stack at start */
@@ -301,7 +313,7 @@ struct scheduler *scheduler_new(struct worker *w)
 	return s;
 }
 
-bool scheduler_wake(struct scheduler *s, struct str slug)
+bool scheduler_wake(struct scheduler *s, struct str slug, bool whole)
 {
 	bool found = false;
 
@@ -311,6 +323,7 @@ bool scheduler_wake(struct scheduler *s, struct str slug)
 		if (slug.n > 0 && !str_eq(slug, str_of(e->job->slug)))
 			continue;
 		found = true;
+		e->whole = e->whole || whole;
 		e->due = rt_now() > e->not_before ? rt_now() : e->not_before;
 		notify_all(&e->changed);
 	}
@@ -374,6 +387,7 @@ bool scheduler_wait(struct scheduler *s, int64_t deadline)
 void scheduler_free(struct scheduler **s)
 {
 	wait_group_wait(&(*s)->tasks, 0);
+	leases_close(&(*s)->leases);
 	free(*s);
 	*s = NULL;
 }

@@ -20,9 +20,10 @@ struct worker;
 /* Starts the tasks. The worker outlives the scheduler. */
 struct scheduler *scheduler_new(struct worker *w);
 
-/* Runs the job of that slug now; an empty slug means all of them. False when
- * there is no such job. May be called from any task. */
-bool scheduler_wake(struct scheduler *s, struct str slug);
+/* Runs the job of that slug now; an empty slug means all of them. whole: it shall look
+ * at everything, see struct pass. False when there is no such job. May be called from
+ * any task. */
+bool scheduler_wake(struct scheduler *s, struct str slug, bool whole);
 
 /* Between these two no pass runs: hold parks until those in progress have
  * stopped between two items. */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "ctl/daemon.h"
+#include "object/engine.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 #include "rt/task.h"
@@ -88,6 +89,8 @@ static struct breaker *make_breakers(const struct config *c)
 static void setup_close(struct setup *s)
 {
 	backend_set_close(&s->backends);
+	if (s->engine)
+		engine_free(&s->engine);
 	if (s->store)
 		store_free(&s->store);
 	free(s->silent_until);
@@ -113,6 +116,7 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 		setup_close(s);
 		return r;
 	}
+	s->engine = engine_new(c, s->store, &s->backends);
 	*out = s;
 	return ERR_OK;
 }

@@ -18,6 +18,7 @@
 struct breaker;
 struct config;
 struct db;
+struct engine;
 struct scheduler;
 struct store;
 
@@ -28,6 +29,7 @@ struct setup {
 	int64_t *silent_until; /* one per backend, monotonic: no deletion before, because
 	                        * it has let one time out; written by the clean-up */
 	struct store *store;
+	struct engine *engine;
 	/* private */
 	struct config *owned; /* NULL: the first configuration, which the worker keeps */
 	unsigned users;

@@ -109,3 +109,37 @@ const struct config_bucket *config_bucket(const struct config *c, struct str nam
 			return &c->buckets[i];
 	return NULL;
 }
+
+int config_factor(const struct config *c, struct str bucket)
+{
+	const struct config_bucket *b = config_bucket(c, bucket);
+
+	return b ? b->factor : c->replication.factor;
+}
+
+int config_ack(const struct config *c, struct str bucket)
+{
+	const struct config_bucket *b = config_bucket(c, bucket);
+
+	return b ? b->ack : c->replication.ack;
+}
+
+int config_max_factor(const struct config *c)
+{
+	int max = c->replication.factor;
+
+	for (size_t i = 0; i < c->n_buckets; i++)
+		if (c->buckets[i].factor > max)
+			max = c->buckets[i].factor;
+	return max;
+}
+
+const char *config_domain(const struct config *c, const struct config_backend *b)
+{
+	struct str name = str_of(c->replication.spread_over);
+
+	for (size_t i = 0; name.n && i < b->n_labels; i++)
+		if (str_starts(str_of(b->labels[i]), name) && b->labels[i][name.n] == '=')
+			return b->labels[i] + name.n + 1;
+	return b->name;
+}

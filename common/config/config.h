@@ -57,6 +57,8 @@ struct config_bucket {
 	const char *name;
 	int max_multipart_uploads;
 	bool public_read; /* everybody may list it and read its objects */
+	int factor, ack;  /* resolved: copies of each object, and those that are durable before a
+	                  * write is answered; 1 <= ack <= factor */
 	struct config_credential *credentials;
 	size_t n_credentials;
 };
@@ -81,6 +83,8 @@ struct config_backend {
 	const char *path;
 	/* both */
 	uint64_t quota_bytes, max_object_size;
+	const char **labels; /* "name=value" */
+	size_t n_labels;
 	uint64_t api_request_limit, egress_byte_limit, ingress_byte_limit;
 };
 
@@ -135,7 +139,8 @@ struct config {
 	enum config_strategy routing_strategy;
 	struct config_write_path write_path;
 	struct {
-		int factor;
+		int factor, ack;
+		const char *spread_over; /* name of a label, or "" */
 		int64_t worker_interval;
 		int batch_size, concurrency;
 		int64_t unhealthy_threshold;
@@ -255,6 +260,16 @@ void config_inactive_features(const struct config *c, struct buf *out);
 /* Lookups; NULL when there is none. */
 const struct config_backend *config_backend(const struct config *c, struct str name);
 const struct config_bucket *config_bucket(const struct config *c, struct str name);
+
+/* The copies that a bucket's objects shall have; buckets that clients have created are as
+ * the section replication says. */
+int config_factor(const struct config *c, struct str bucket);
+int config_ack(const struct config *c, struct str bucket);
+int config_max_factor(const struct config *c); /* of any bucket */
+
+/* In which failure domain a backend is: the value of the label replication.spread_over, or
+ * else its name. */
+const char *config_domain(const struct config *c, const struct config_backend *b);
 
 /* Is the name the beginning of a path that is, or with another switch would be, not a
  * bucket's? No bucket that is created while running may have it. */

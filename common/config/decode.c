@@ -65,6 +65,7 @@ static const char *expected(enum setting_type type)
 {
 	switch (type) {
 	case SET_SECTION:
+	case SET_LABELS:
 		return "expected a mapping";
 	case SET_LIST:
 	case SET_STRINGS:
@@ -137,6 +138,40 @@ static void decode_strings(struct load *l, const struct setting *s, const struct
 	note(l, setting_at(s, base), s, path, pair->line, NAN);
 }
 
+/* "name=value" */
+static const char *decode_label(struct load *l, const struct pair *pair, const char *path)
+{
+	struct str value;
+
+	if (pair->value->kind != NODE_SCALAR)
+		load_error(l, pair->line, path, "%s", expected(SET_STRING));
+	else if (pair->first_line)
+		load_error(l, pair->line, path, "the label is already in line %d",
+		           pair->first_line);
+	else if (!expand_node(l, pair->value, path, &value))
+		return "";
+	else if (!pair->key.n || memchr(pair->key.p, '=', pair->key.n) || !value.n)
+		load_error(l, pair->line, path,
+		           "must have a name without '=' and a value that is not empty");
+	else
+		return arena_printf(l->arena, "%.*s=%.*s", STR_FMT(pair->key), STR_FMT(value));
+	return "";
+}
+
+static void decode_labels(struct load *l, const struct setting *s, const struct pair *pair,
+                          void *base, const char *path)
+{
+	const struct node *node = pair->value;
+	const char **items = ARENA_ARRAY(l->arena, const char *, node->n);
+
+	for (size_t i = 0; i < node->n && !load_is_hopeless(l); i++)
+		items[i] = decode_label(
+			l, &node->pairs[i],
+			arena_printf(l->scratch, "%s.%.*s", path, STR_FMT(node->pairs[i].key)));
+	set_list(s, base, items, node->n);
+	note(l, setting_at(s, base), s, path, pair->line, NAN);
+}
+
 static void decode_section(struct load *l, const struct section *s, const struct node *node,
                            void *base, const char *path);
 
@@ -164,6 +199,7 @@ static enum node_kind node_kind_of(const struct setting *s)
 {
 	switch (s->type) {
 	case SET_SECTION:
+	case SET_LABELS:
 		return NODE_MAP;
 	case SET_LIST:
 	case SET_STRINGS:
@@ -198,6 +234,9 @@ static void decode_value(struct load *l, const struct setting *s, const struct p
 		break;
 	case SET_STRINGS:
 		decode_strings(l, s, pair, base, path);
+		break;
+	case SET_LABELS:
+		decode_labels(l, s, pair, base, path);
 		break;
 	default:
 		decode_scalar(l, s, node, base, path);

@@ -32,6 +32,8 @@ static const char *type_name(const struct setting *s)
 		return "path";
 	case SET_STRINGS:
 		return "list of strings";
+	case SET_LABELS:
+		return "mapping";
 	default:
 		return "string";
 	}

@@ -201,6 +201,7 @@ bool setting_equal(const struct setting *s, const void *base_a, const void *base
 
 	switch (s->type) {
 	case SET_STRINGS:
+	case SET_LABELS:
 		return setting_count(s, base_a) == setting_count(s, base_b) &&
 		       equal_strings(s, base_a, base_b);
 	case SET_LIST:

@@ -28,6 +28,7 @@ enum setting_type {
 	SET_PATH,
 	SET_ENUM,    /* the index into choices, or the choice itself in a const char * */
 	SET_STRINGS, /* a list of strings */
+	SET_LABELS,  /* a mapping of names to strings, stored as a list of "name=value" */
 	SET_SECTION, /* a mapping, see .sub */
 	SET_LIST,    /* a list of mappings, see .sub */
 };
@@ -68,7 +69,7 @@ struct setting {
 	bool empty_ok;     /* "" is a value, not the same as leaving the key out */
 	bool always_bound; /* bounds hold even when the section is not in effect */
 	size_t offset, size;
-	size_t count_offset; /* SET_STRINGS, SET_LIST: of the size_t beside the pointer */
+	size_t count_offset; /* of lists: of the size_t beside the pointer */
 	const struct section *sub;
 	const char *prose; /* for the manual: whole sentences */
 };

@@ -50,7 +50,10 @@ ENABLED(encrypts, encryption.enabled)
 ENABLED(checks_integrity, integrity.enabled)
 ENABLED(caches, cache.enabled)
 ENABLED(traces, telemetry.tracing.enabled)
-ENABLED(replicates, replication.factor > 1)
+static bool replicates(const struct config *c)
+{
+	return config_max_factor(c) > 1;
+}
 ENABLED(uses_redis, redis.address[0])
 ENABLED(notifies, notifications.n_endpoints > 0)
 ENABLED(shows_ui, ui.enabled)
@@ -161,6 +164,19 @@ static const struct section credentials = {.path = "buckets[].credentials[]",
                                            .element_size = sizeof(struct config_credential),
                                            .prose = "Who may use the bucket. At least one."};
 
+static const struct setting bucket_replication_settings[] = {
+	{KEY(struct config_bucket, "factor", INT, factor), ACTIVE,
+         .fallback_note = "replication.factor", AT_LEAST_ONE,
+         .prose = "Copies of every object in the bucket. At most the number of backends."},
+	{KEY(struct config_bucket, "ack", INT, ack), ACTIVE,
+         .fallback_note = "replication.ack, but not more than factor", AT_LEAST_ONE,
+         .prose = "Copies that are durable before a write is answered. At most factor."},
+	{0}};
+static const struct section bucket_replication = {.path = "buckets[].replication",
+                                                  .settings = bucket_replication_settings,
+                                                  .prose = "Where the bucket differs from the "
+                                                           "section replication."};
+
 static const struct setting bucket_settings[] = {
 	{KEY(struct config_bucket, "name", STRING, name), ACTIVE,
          .prose = "Name that clients use. Required, unique, without a slash."},
@@ -169,6 +185,7 @@ static const struct setting bucket_settings[] = {
          .prose = "Multipart uploads that may be in progress. 0 sets no limit."},
 	{KEY(struct config_bucket, "public_read", BOOL, public_read), ACTIVE, .fallback = "false",
          .prose = "Let everybody list the bucket and read its objects, without a signature."},
+	{.key = "replication", .type = SET_SECTION, .sub = &bucket_replication},
 	{LIST(struct config_bucket, "credentials", LIST, credentials, n_credentials),
          .sub = &credentials},
 	{0}};
@@ -255,6 +272,9 @@ static const struct setting backend_settings[] = {
                   "none."},
 	{BACKEND("max_object_size", SIZE, max_object_size), ACTIVE, .zero = ZERO_VALUE,
          NOT_NEGATIVE, .prose = "Larger objects go to other backends. 0 sets no limit."},
+	{LIST(struct config_backend, "labels", LABELS, labels, n_labels), ACTIVE,
+         .prose = "Names and values of your choice, such as provider: aws. See "
+                  "replication.spread_over."},
 	{BACKEND("api_request_limit", INT, api_request_limit), .zero = ZERO_VALUE, NOT_NEGATIVE,
          .prose = "Requests per calendar month, UTC. 0 sets no limit."},
 	{BACKEND("egress_byte_limit", SIZE, egress_byte_limit), .zero = ZERO_VALUE, NOT_NEGATIVE,
@@ -298,16 +318,25 @@ static const struct section write_path = {
 	.path = "write_path", .settings = write_path_settings, .prose = "How bodies are taken in."};
 
 static const struct setting replication_settings[] = {
-	{C("factor", INT, replication.factor), .fallback = "1", AT_LEAST_ONE, .always_bound = true,
-         .prose = "Copies of every object. At most the number of backends."},
-	{C("worker_interval", DURATION, replication.worker_interval), .fallback = "5m", POSITIVE,
-         .prose = "Longest time until a missing copy is noticed."},
-	{C("batch_size", INT, replication.batch_size), .fallback = "50", POSITIVE,
-         .prose = "Objects per round."},
-	{C("concurrency", INT, replication.concurrency), .fallback = "5",
+	{C("factor", INT, replication.factor), ACTIVE, .fallback = "1", AT_LEAST_ONE,
+         .always_bound = true, .prose = "Copies of every object. At most the number of backends."},
+	{C("ack", INT, replication.ack), ACTIVE, .fallback = "1", AT_LEAST_ONE,
+         .always_bound = true,
+         .prose = "Copies that are durable before a write is answered; a write that cannot have so "
+                  "many fails. workerd makes the others. At most factor."},
+	{C("spread_over", STRING, replication.spread_over), ACTIVE,
+         .prose = "Name of a label. Copies of an object go to backends with different values of it "
+                  "as far as there are such; a backend without the label differs from all others."},
+	{C("worker_interval", DURATION, replication.worker_interval), ACTIVE, .fallback = "5m",
+         POSITIVE,
+         .prose = "How often all objects are looked at. Missing copies of new objects are made at "
+                  "once."},
+	{C("batch_size", INT, replication.batch_size), ACTIVE, .fallback = "50", POSITIVE,
+         .prose = "Segments per round: objects, or parts of them."},
+	{C("concurrency", INT, replication.concurrency), ACTIVE, .fallback = "5",
          .prose = "Copies made at the same time. Negative numbers count as 1."},
-	{C("unhealthy_threshold", DURATION, replication.unhealthy_threshold), .fallback = "10m",
-         .zero = ZERO_VALUE, NOT_NEGATIVE,
+	{C("unhealthy_threshold", DURATION, replication.unhealthy_threshold), ACTIVE,
+         .fallback = "10m", .zero = ZERO_VALUE, NOT_NEGATIVE,
          .prose = "Time after which copies on a failing backend no longer count. 0 turns it off. "
                   "Needs backend_circuit_breaker.enabled."},
 	{0}};
@@ -318,19 +347,19 @@ static const struct section replication = {.path = "replication",
                                            .prose = "Several copies of every object."};
 
 static const struct setting rebalance_settings[] = {
-	{C("enabled", BOOL, rebalance.enabled), .fallback = "false",
+	{C("enabled", BOOL, rebalance.enabled), ACTIVE, .fallback = "false",
          .prose = "Move objects between backends."},
-	{C("strategy", ENUM, rebalance.strategy), .fallback = "pack", .choices = strategies,
+	{C("strategy", ENUM, rebalance.strategy), ACTIVE, .fallback = "pack", .choices = strategies,
          .complaint = "must be 'pack' or 'spread'",
          .prose = "pack fills backends in their order. spread fills them evenly."},
-	{C("interval", DURATION, rebalance.interval), .fallback = "6h", POSITIVE,
+	{C("interval", DURATION, rebalance.interval), ACTIVE, .fallback = "6h", POSITIVE,
          .prose = "Time between two rounds."},
-	{C("batch_size", INT, rebalance.batch_size), .fallback = "100", POSITIVE,
+	{C("batch_size", INT, rebalance.batch_size), ACTIVE, .fallback = "100", POSITIVE,
          .prose = "Objects per round."},
-	{C("threshold", FLOAT, rebalance.threshold), .fallback = "0.1", .min = 0, .max = 1,
+	{C("threshold", FLOAT, rebalance.threshold), ACTIVE, .fallback = "0.1", .min = 0, .max = 1,
          .complaint = "must be between 0 and 1",
          .prose = "Difference in use from which anything is moved."},
-	{C("concurrency", INT, rebalance.concurrency), .fallback = "5", POSITIVE,
+	{C("concurrency", INT, rebalance.concurrency), ACTIVE, .fallback = "5", POSITIVE,
          .prose = "Objects moved at the same time."},
 	{0}};
 static const struct section rebalance = {.path = "rebalance",
@@ -342,7 +371,7 @@ static const struct section rebalance = {.path = "rebalance",
 static const struct setting cleanup_settings[] = {
 	{C("concurrency", INT, cleanup_queue.concurrency), ACTIVE, .fallback = "10",
          .prose = "Deletions at the same time. Negative numbers count as 1."},
-	{C("multipart_stale_timeout", DURATION, cleanup_queue.multipart_stale_timeout),
+	{C("multipart_stale_timeout", DURATION, cleanup_queue.multipart_stale_timeout), ACTIVE,
          .fallback = "24h", .zero = ZERO_LENIENT,
          .prose = "Age at which an unfinished multipart upload is aborted."},
 	{C("claim_grace_period", DURATION, cleanup_queue.claim_grace_period), ACTIVE,

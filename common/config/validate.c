@@ -83,11 +83,21 @@ static void resolve_backend(struct load *l, struct config_backend *b, size_t i)
 		b->unsigned_payload = str_starts(str_of(b->endpoint), STR("https://"));
 }
 
+static void resolve_bucket(const struct config *c, struct config_bucket *b)
+{
+	if (!b->factor)
+		b->factor = c->replication.factor;
+	if (!b->ack)
+		b->ack = c->replication.ack < b->factor ? c->replication.ack : b->factor;
+}
+
 static void resolve(struct load *l)
 {
 	struct config *c = l->config;
 
 	resolve_server(l);
+	for (size_t i = 0; i < c->n_buckets; i++)
+		resolve_bucket(c, &c->buckets[i]);
 	for (size_t i = 0; i < c->n_backends; i++)
 		resolve_backend(l, &c->backends[i], i);
 	if (!load_given(l, &c->database.driver))
@@ -261,9 +271,57 @@ static void validate_writes(struct load *l)
 		     "has no effect: every write is recorded before its bytes are sent");
 }
 
+static void validate_bucket_replication(struct load *l, const struct config_bucket *b)
+{
+	struct place factor = load_place_in(l, b, &b->factor, "replication.factor");
+	struct place ack = load_place_in(l, b, &b->ack, "replication.ack");
+
+	if (load_given(l, &b->factor) && b->factor > 1 && (size_t)b->factor > l->config->n_backends)
+		load_error(l, factor.line, factor.path, "%d cannot exceed number of backends (%zu)",
+		           b->factor, l->config->n_backends);
+	if (load_given(l, &b->ack) && b->factor > 0 && b->ack > b->factor)
+		load_error(l, ack.line, ack.path, "%d cannot exceed the factor (%d)", b->ack,
+		           b->factor);
+}
+
+static bool has_label(const struct config_backend *b, const char *name)
+{
+	for (size_t i = 0; i < b->n_labels; i++) {
+		struct str rest;
+
+		if (str_eq(str_cut(str_of(b->labels[i]), '=', &rest), str_of(name)))
+			return true;
+	}
+	return false;
+}
+
+static void validate_domains(struct load *l)
+{
+	const struct config *c = l->config;
+
+	for (size_t i = 0; i < c->n_backends && c->replication.spread_over[0]; i++) {
+		const struct config_backend *b = &c->backends[i];
+		struct place at = load_place_in(l, b, &b->labels, "labels");
+
+		if (!has_label(b, c->replication.spread_over))
+			load_warn(l, at.line, at.path,
+			          "has no label \"%s\" (replication.spread_over): it counts as "
+			          "different from all others",
+			          c->replication.spread_over);
+	}
+}
+
 static void validate_replication(struct load *l)
 {
 	const struct config *c = l->config;
+
+	for (size_t i = 0; i < c->n_buckets; i++)
+		validate_bucket_replication(l, &c->buckets[i]);
+	validate_domains(l);
+	if (c->replication.factor > 0 && c->replication.ack > c->replication.factor)
+		FAIL(l, replication.ack,
+		     "replication.ack (%d) cannot exceed replication.factor (%d)",
+		     c->replication.ack, c->replication.factor);
 
 	if (c->replication.factor > 1 && (size_t)c->replication.factor > c->n_backends)
 		FAIL(l, replication.factor,

@@ -99,9 +99,10 @@ void db_listener_free(struct db_listener **l);
 struct db_session;
 enum err db_session_open(const char *conninfo, int64_t deadline, struct db_session **out,
                          struct error *e);
-/* pg_try_advisory_lock(id): *got tells. The lock ends with the session. */
+/* pg_try_advisory_lock(id): *got tells. The lock ends with the session. One call at a time. */
 enum err db_session_try_lock(struct db_session *s, int64_t id, bool *got, struct error *e);
-/* False when the connection has broken: the lock is lost. */
+enum err db_session_unlock(struct db_session *s, int64_t id, struct error *e);
+/* False when the connection has broken: all locks are lost. May be asked at any time. */
 bool db_session_is_alive(struct db_session *s);
 void db_session_close(struct db_session **s);
 

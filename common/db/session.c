@@ -14,6 +14,7 @@
 struct db_session {
 	struct pg pg;
 	bool alive;
+	bool busy; /* an answer is waited for: whoever does so reads it */
 };
 
 static void nothing(void *arg)
@@ -35,28 +36,42 @@ enum err db_session_open(const char *conninfo, int64_t deadline, struct db_sessi
 	return r;
 }
 
-enum err db_session_try_lock(struct db_session *s, int64_t id, bool *got, struct error *e)
+/* Of a function that never waits. Whatever else it is that fails, the session may hold the
+ * lock, or be out of step: it is of no use any more. */
+static enum err ask(struct db_session *s, const char *sql, int64_t id, bool *yes, struct error *e)
 {
 	char text[24]; /* of an int64_t */
 	const char *params[] = {text};
 	PGresult *res = NULL;
-	*got = false;
+	*yes = false;
 	if (!s->alive)
 		return err_set(e, ERR_UNAVAILABLE, "database: connection lost");
 	snprintf(text, sizeof text, "%lld", (long long)id);
-	enum err r = pg_query(&s->pg, "SELECT pg_try_advisory_lock($1)", 1, params,
-	                      clock_deadline(LOCK_TIMEOUT), &res, e);
+	s->busy = true;
+	enum err r = pg_query(&s->pg, sql, 1, params, clock_deadline(LOCK_TIMEOUT), &res, e);
+	s->busy = false;
 	if (r == ERR_OK)
-		*got = PQgetvalue(res, 0, 0)[0] == 't';
+		*yes = PQgetvalue(res, 0, 0)[0] == 't';
 	else
-		s->alive = false; /* it may hold the lock, or be out of step */
+		s->alive = false;
 	PQclear(res);
 	return r;
 }
 
+enum err db_session_try_lock(struct db_session *s, int64_t id, bool *got, struct error *e)
+{
+	return ask(s, "SELECT pg_try_advisory_lock($1)", id, got, e);
+}
+
+enum err db_session_unlock(struct db_session *s, int64_t id, struct error *e)
+{
+	bool was_held;
+	return ask(s, "SELECT pg_advisory_unlock($1)", id, &was_held, e);
+}
+
 bool db_session_is_alive(struct db_session *s)
 {
-	if (s->alive)
+	if (s->alive && !s->busy)
 		s->alive =
 			pg_receive(&s->pg, nothing, NULL) && PQstatus(s->pg.conn) == CONNECTION_OK;
 	return s->alive;

@@ -135,14 +135,6 @@ static enum err send_bytes(struct engine *g, struct arena *a, struct segment_wri
 
 /* --- one segment ---------------------------------------------------------------- */
 
-/* What a native copy may have left under its name is not to be met again. */
-static void begin_attempt(struct arena *a, struct segment_write *w)
-{
-	char *attempt = arena_alloc(a, ULID_SIZE);
-	ulid_new(attempt);
-	w->attempt = attempt;
-}
-
 static void advance(struct run *run)
 {
 	if (!run->next)
@@ -163,7 +155,7 @@ static enum err write_run(struct engine *g, struct arena *a, struct segment_writ
 		enum err r = segment_write(g, a, w, e);
 		if (r == ERR_OK || w->is_final)
 			return r;
-		begin_attempt(a, w);
+		segment_new_attempt(a, w); /* what it may have left is not met again */
 	}
 	w->is_native = false;
 	w->accepts = NULL;
@@ -232,7 +224,7 @@ struct copying {
 	struct store_part *known; /* of each segment */
 	struct store_new_segment *segments;
 	struct store_intent *intents;
-	size_t n;                     /* written */
+	size_t n, n_intents;          /* written */
 	uint8_t value[CHECKSUM_MAX];  /* of all of them, if one is wanted */
 	struct checksum_set *running; /* that makes it, where the values of segments do not */
 };
@@ -253,13 +245,16 @@ static enum err load_known(struct engine *g, struct arena *a, struct copying *p,
 /* The scratch arena takes what one exchange needs: there may be 10,000. */
 static void keep_segment(struct arena *a, struct copying *p, const struct segment_write *w)
 {
-	struct store_intent *intent = &p->intents[p->n];
+	struct store_intent *intents = &p->intents[p->n_intents];
 	struct store_new_segment *s = &p->segments[p->n];
-	*intent = w->intent;
-	intent->backend_key = arena_dup(a, intent->backend_key);
 	*s = w->s;
 	s->etag = arena_dup(a, s->etag);
-	s->intents = intent;
+	s->intents = intents;
+	for (size_t i = 0; i < s->n_intents; i++) {
+		intents[i] = w->intents[i];
+		intents[i].backend_key = arena_dup(a, intents[i].backend_key);
+	}
+	p->n_intents += s->n_intents;
 	p->n++;
 }
 
@@ -289,6 +284,7 @@ static enum err copy_segment(struct engine *g, struct arena *a, struct copying *
 		.content_type = c->object.content_type,
 		.request_id = c->request_id,
 		.metric = METRIC_WRITE_COPY,
+		.copies = config_ack(g->config, c->object.bucket),
 		.s = {.size = s->size, .part = c->object.parts ? known->number : 0},
 	};
 	struct arena *scratch = arena_new();
@@ -336,7 +332,7 @@ static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p
 	task_shield();
 	enum err r = store_commit(g->store, &c->object, &c->conditions, p->segments, p->n,
 	                          &c->written, e);
-	r = segment_settle(g, p->intents, p->n, r, &c->written, e);
+	r = segment_settle(g, p->intents, p->n_intents, "orphan_record_failed", r, &c->written, e);
 	task_unshield();
 	return r;
 }
@@ -345,7 +341,7 @@ static enum err commit_copy(struct engine *g, struct arena *a, struct copying *p
 static void give_up(struct engine *g, const struct copying *p)
 {
 	task_shield();
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n_intents; i++)
 		store_abandon(g->store, &p->intents[i], "orphan_record_failed", false);
 	task_unshield();
 }
@@ -367,7 +363,8 @@ enum err engine_copy(struct engine *g, struct arena *a, struct engine_copy *c, s
 	struct copying p = {
 		.c = c,
 		.segments = ARENA_ARRAY(a, struct store_new_segment, n),
-		.intents = ARENA_ARRAY(a, struct store_intent, n),
+		.intents = ARENA_ARRAY(a, struct store_intent,
+	                               n * (size_t)config_ack(g->config, c->object.bucket)),
 	};
 	c->source_failed = false;
 	if (n == 0)
@@ -448,6 +445,7 @@ enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_
 		.content_type = o->content_type,
 		.request_id = c->part.request_id,
 		.metric = METRIC_WRITE_PART,
+		.copies = config_ack(g->config, o->bucket),
 		.commit = commit_part,
 		.s = {.size = c->size, .part = c->part.part.number},
 	};
@@ -459,7 +457,7 @@ enum err engine_copy_part(struct engine *g, struct arena *a, struct engine_part_
 	plan_checksums(&w, &p.run, &known, c->checksum);
 	if (c->checksum < 0)
 		w.s.n_checksums = 0; /* the upload asks for none */
-	begin_attempt(a, &w);
+	segment_new_attempt(a, &w);  /* a part may be uploaded again */
 	r = write_run(g, a, &w, &p.run, e);
 	c->source_backend = p.run.backend;
 	c->source_failed = p.run.source_failed;

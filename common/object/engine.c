@@ -44,7 +44,28 @@ bool engine_wants_sha256(const struct engine *g)
 	return false;
 }
 
-size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candidate *c)
+static void consider_copy(const struct engine *g, const struct backend *b, struct str holder,
+                          struct placement_candidate *c)
+{
+	const struct config_backend *held = config_backend(g->config, holder);
+	if (str_eq(holder, str_of(b->name)))
+		c->holds = true;
+	if (held)
+		c->same_domain = c->same_domain || strcmp(config_domain(g->config, held),
+		                                          config_domain(g->config, b->config)) == 0;
+}
+
+static void consider_copies(const struct engine *g, const struct backend *b,
+                            const struct engine_held *held, struct placement_candidate *c)
+{
+	for (size_t i = 0; i < held->n_copies; i++)
+		consider_copy(g, b, held->copies[i].backend, c);
+	for (size_t i = 0; i < held->n_intents; i++)
+		consider_copy(g, b, str_of(held->intents[i].backend), c);
+}
+
+size_t engine_candidates(struct engine *g, uint64_t size, const struct engine_held *held,
+                         struct placement_candidate *c)
 {
 	size_t n_space;
 	const struct store_space *space = store_space_hint(g->store, &n_space);
@@ -56,6 +77,7 @@ size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candi
 			.max_object = b->config->max_object_size,
 			.reachable = !b->breaker || breaker_is_eligible(b->breaker),
 		};
+		consider_copies(g, b, held, &c[i]);
 		for (size_t k = 0; k < n_space; k++) {
 			if (!str_eq(space[k].backend, str_of(b->name)))
 				continue;
@@ -72,13 +94,14 @@ bool engine_has_room(const struct placement_candidate *c, uint64_t size)
 }
 
 /* As far as is known now. */
-static bool some_has_room(struct engine *g, uint64_t size, struct placement_candidate *c)
+static bool enough_have_room(struct engine *g, uint64_t size, int copies,
+                             struct placement_candidate *c)
 {
-	size_t eligible = engine_candidates(g, size, c);
+	size_t eligible = engine_candidates(g, size, &(struct engine_held){0}, c);
+	int n = 0;
 	for (size_t i = 0; i < eligible; i++)
-		if (engine_has_room(&c[i], size))
-			return true;
-	return false;
+		n += engine_has_room(&c[i], size);
+	return n >= copies;
 }
 
 static enum err no_room(const struct engine *g, uint64_t size, const struct placement_candidate *c,
@@ -94,13 +117,15 @@ static enum err no_room(const struct engine *g, uint64_t size, const struct plac
 	return err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
 }
 
-enum err engine_admit(struct engine *g, uint64_t size, struct error *e)
+enum err engine_admit(struct engine *g, struct str bucket, uint64_t size, struct error *e)
 {
 	struct placement_candidate *c = mem_alloc(g->backends->n * sizeof(*c));
+	int copies = config_ack(g->config, bucket);
 	enum err r = ERR_OK;
 	/* Nobody is refused by what was true long ago; if nothing newer can be had,
 	 * the reservation decides. */
-	if (!some_has_room(g, size, c) && store_space_renew(g->store) && !some_has_room(g, size, c))
+	if (!enough_have_room(g, size, copies, c) && store_space_renew(g->store) &&
+	    !enough_have_room(g, size, copies, c))
 		r = no_room(g, size, c, e);
 	free(c);
 	return r;

@@ -25,10 +25,10 @@ struct spool_budget *engine_spool_budget(struct engine *e);
 
 /* --- write --------------------------------------------------------------- */
 
-/* Could some backend take an object of that size now? ERR_NO_SPACE with a text
+/* Could as many backends as the bucket wants take an object of that size now? ERR_NO_SPACE with a text
  * naming each backend's space if none. A hint, asked before a body is read; waits
  * for the database only when it would refuse by a hint that is old. */
-enum err engine_admit(struct engine *g, uint64_t size, struct error *e);
+enum err engine_admit(struct engine *g, struct str bucket, uint64_t size, struct error *e);
 
 struct engine_put {
 	struct store_object object; /* etag: empty = take the MD5 of the bytes, computed where it

@@ -16,10 +16,19 @@ struct engine {
 	struct spool_budget budget;
 };
 
+/* Backends that have copies of the bytes already. */
+struct engine_held {
+	const struct store_copy *copies;
+	size_t n_copies;
+	const struct store_intent *intents; /* will be copies */
+	size_t n_intents;
+};
+
 /* All backends as candidates for a new copy of `size` bytes, the eligible ones
  * first, in the order to try them. c has room for all; returns how many are
  * eligible. */
-size_t engine_candidates(struct engine *g, uint64_t size, struct placement_candidate *c);
+size_t engine_candidates(struct engine *g, uint64_t size, const struct engine_held *held,
+                         struct placement_candidate *c);
 /* Whether it has room for that, as far as is known now. */
 bool engine_has_room(const struct placement_candidate *c, uint64_t size);
 

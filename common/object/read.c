@@ -2,7 +2,9 @@
  *
  * Reading an object: a body that goes from segment to segment and, when a copy
  * fails, goes on at the same byte of another copy. That is safe even after the
- * client has got part of it, because segments never change.
+ * client has got part of it, because segments never change. Their copies do: when
+ * none of those that were looked up is left, they may just have moved, and are
+ * looked up again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +13,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "object/engine_private.h"
+#include "store/copies.h"
 
 struct read_body {
 	struct body body;
 	struct engine *engine;
 	struct arena *arena;
 	const struct store_version *version;
-	uint64_t at, end;    /* of the object: next byte, byte after the last */
-	size_t segment;      /* that holds `at` */
-	uint64_t tried;      /* bit i: copy i of this segment has failed */
+	uint64_t at, end;                /* of the object: next byte, byte after the last */
+	size_t segment;                  /* that holds `at` */
+	const struct store_copy *copies; /* of that segment, as known now */
+	size_t n_copies;
+	int refreshed;       /* how often they were looked up anew */
+	uint64_t tried;      /* bit i: copy i has failed */
 	struct body *piece;  /* open copy, positioned at `at` */
 	const char *backend; /* of the piece */
 	bool long_read;      /* of several segments, as the store knows */
@@ -28,15 +34,18 @@ struct read_body {
 /* Copies that one segment can have, bounded by the bits of read_body.tried. */
 #define COPIES_MAX 64
 
+/* Whatever moves a segment around leaves it alone for longer than a look-up takes. */
+#define REFRESH_MAX 8
+
 /* The copy to read next: of those that have not failed the oldest, preferring
  * backends whose breaker lets calls through. -1: none is left. */
-static int choose_copy(struct read_body *r, const struct store_segment *s, struct backend **out)
+static int choose_copy(struct read_body *r, struct backend **out)
 {
 	int fallback = -1;
-	for (size_t i = 0; i < s->n_copies && i < COPIES_MAX; i++) {
+	for (size_t i = 0; i < r->n_copies && i < COPIES_MAX; i++) {
 		if (r->tried & (UINT64_C(1) << i))
 			continue;
-		struct backend *b = backend_by_name(r->engine->backends, s->copies[i].backend);
+		struct backend *b = backend_by_name(r->engine->backends, r->copies[i].backend);
 		if (!b)
 			continue;
 		if (!b->breaker || breaker_is_eligible(b->breaker)) {
@@ -59,16 +68,19 @@ static enum err open_copy(struct read_body *r, const struct store_segment *s, in
 	if (r->end < s->start + s->size)
 		last = r->end - 1 - s->start;
 	struct backend_get g = {
-		.key = s->copies[copy].backend_key,
+		.key = r->copies[copy].backend_key,
 		.ranged = first != 0 || last != s->size - 1,
 		.first = first,
 		.last = last,
 	};
 	enum err err = backend_get(b, r->arena, &g, e);
+	if (err == ERR_NOT_FOUND)
+		store_copy_suspect(r->engine->store, s->id, &r->copies[copy]);
 	if (err != ERR_OK)
 		return err;
-	if (g.object_size != s->copies[copy].size || g.body->size != last - first + 1) {
+	if (g.object_size != r->copies[copy].size || g.body->size != last - first + 1) {
 		body_close(&g.body);
+		store_copy_suspect(r->engine->store, s->id, &r->copies[copy]);
 		return err_set(e, ERR_PROTOCOL, "copy has another size than recorded");
 	}
 	r->piece = g.body;
@@ -84,14 +96,44 @@ static void log_failed(const struct read_body *r, const char *backend, const str
 	         LOG_STR("error", e->text));
 }
 
-/* Opens a copy at `at`. ERR_NOT_FOUND only when every copy is gone. */
-static enum err open_piece(struct read_body *r, struct error *e)
+static bool is_known(const struct read_body *r, const struct store_copy *copy)
+{
+	for (size_t i = 0; i < r->n_copies; i++)
+		if (str_eq(r->copies[i].backend_key, copy->backend_key) &&
+		    str_eq(r->copies[i].backend, copy->backend))
+			return true;
+	return false;
+}
+
+/* True when there are copies that were not known. */
+static bool refresh_copies(struct read_body *r)
+{
+	struct store_held *held;
+	size_t n, fresh = 0;
+	if (r->refreshed++ == REFRESH_MAX ||
+	    store_held(r->engine->store, &r->version->segments[r->segment].id, 1, r->arena, &held,
+	               &n, NULL) != ERR_OK ||
+	    n == 0)
+		return false;
+	for (size_t i = 0; i < held->n_copies; i++)
+		if (!is_known(r, &held->copies[i]))
+			held->copies[fresh++] = held->copies[i];
+	if (fresh == 0)
+		return false;
+	r->copies = held->copies;
+	r->n_copies = fresh;
+	r->tried = 0;
+	return true;
+}
+
+/* Opens one of the known copies at `at`. ERR_NOT_FOUND only when every copy is gone. */
+static enum err open_known(struct read_body *r, struct error *e)
 {
 	const struct store_segment *s = &r->version->segments[r->segment];
 	enum err result = err_set(e, ERR_IO, "no configured backend holds a copy");
 	bool all_gone = true, any = false;
 	struct backend *b = NULL;
-	for (int copy; (copy = choose_copy(r, s, &b)) >= 0;) {
+	for (int copy; (copy = choose_copy(r, &b)) >= 0;) {
 		any = true;
 		result = open_copy(r, s, copy, b, e);
 		if (result == ERR_OK || result == ERR_CANCELED)
@@ -105,14 +147,21 @@ static enum err open_piece(struct read_body *r, struct error *e)
 	return result;
 }
 
+static enum err open_piece(struct read_body *r, struct error *e)
+{
+	enum err result = open_known(r, e);
+	while (result != ERR_OK && result != ERR_CANCELED && refresh_copies(r))
+		result = open_known(r, e);
+	return result;
+}
+
 /* The piece broke at `at`: another copy takes over there. */
 static enum err take_over(struct read_body *r, struct error *e)
 {
-	const struct store_segment *s = &r->version->segments[r->segment];
 	log_failed(r, r->backend, e);
 	body_close(&r->piece);
-	for (size_t i = 0; i < s->n_copies && i < COPIES_MAX; i++)
-		if (str_eq(s->copies[i].backend, str_of(r->backend)))
+	for (size_t i = 0; i < r->n_copies && i < COPIES_MAX; i++)
+		if (str_eq(r->copies[i].backend, str_of(r->backend)))
 			r->tried |= UINT64_C(1) << i;
 	struct error again = *e;
 	enum err result = open_piece(r, &again);
@@ -129,13 +178,21 @@ static uint64_t segment_end(const struct read_body *r)
 	return s->start + s->size;
 }
 
+static void enter_segment(struct read_body *r, size_t segment)
+{
+	r->segment = segment;
+	r->copies = r->version->segments[segment].copies;
+	r->n_copies = r->version->segments[segment].n_copies;
+	r->refreshed = 0;
+	r->tried = 0;
+}
+
 /* To the segment that holds `at`, which lies before the end. */
 static void find_segment(struct read_body *r)
 {
 	while (r->at >= segment_end(r)) {
 		body_close(&r->piece);
-		r->segment++;
-		r->tried = 0;
+		enter_segment(r, r->segment + 1);
 	}
 }
 
@@ -228,6 +285,7 @@ enum err engine_read(struct engine *g, struct arena *a, const struct store_versi
 	r->version = v;
 	r->at = first;
 	r->end = last + 1;
+	enter_segment(r, 0);
 	find_segment(r);
 	r->long_read = r->end > segment_end(r);
 	if (r->long_read) /* now: to open the first piece may take long, too */

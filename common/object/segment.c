@@ -99,14 +99,24 @@ void segment_describe(struct arena *a, const struct segment_write *w, struct bac
 
 /* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend.
  * Not to be left half-done when the client goes away at this moment. */
-static void give_up(struct engine *g, const struct store_intent *i, bool sent_any)
+static void give_up(struct engine *g, const struct segment_write *w, bool sent_any)
 {
 	task_shield();
 	if (sent_any)
-		store_abandon(g->store, i, "orphan_record_failed", true);
+		store_abandon(g->store, w->intent, w->orphan, true);
 	else
-		store_cancel(g->store, i);
+		store_cancel(g->store, w->intent);
 	task_unshield();
+}
+
+/* Those that were sent completely. */
+static void give_up_sent(struct engine *g, struct segment_write *w)
+{
+	task_shield();
+	for (size_t i = 0; i < w->s.n_intents; i++)
+		store_abandon(g->store, &w->s.intents[i], w->orphan, false);
+	task_unshield();
+	w->s.n_intents = 0;
 }
 
 enum err segment_send_body(struct engine *g, struct arena *a, struct segment_write *w,
@@ -116,7 +126,7 @@ enum err segment_send_body(struct engine *g, struct arena *a, struct segment_wri
 	struct guard guard;
 	put->sha256 = w->s.sha256;
 	segment_describe(a, w, put);
-	put->body = guard_init(&guard, body, g->store, &w->intent);
+	put->body = guard_init(&guard, body, g->store, w->intent);
 	return backend_put(b, a, put, e);
 }
 
@@ -155,15 +165,15 @@ static enum err fill_etag(struct arena *a, struct segment_write *w, const struct
 	return ERR_OK;
 }
 
-enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n, enum err r,
-                        struct store_written *written, struct error *e)
+enum err segment_settle(struct engine *g, const struct store_intent *intents, size_t n,
+                        const char *orphan, enum err r, struct store_written *written,
+                        struct error *e)
 {
 	if (r == ERR_DB_UNCERTAIN)
 		return store_settle(g->store, intents, n, written, e);
 	for (size_t i = 0; r != ERR_OK && i < n; i++)
 		store_abandon(g->store, &intents[i],
-		              r == ERR_CONFLICT ? "drain_race_aborted" : "orphan_record_failed",
-		              false);
+		              r == ERR_CONFLICT ? "drain_race_aborted" : orphan, false);
 	return r;
 }
 
@@ -172,42 +182,38 @@ static enum err commit(struct engine *g, struct segment_write *w, struct error *
 {
 	task_shield();
 	enum err r = w->commit(g, w, e);
-	r = segment_settle(g, &w->intent, 1, r, &w->written, e);
+	r = segment_settle(g, w->s.intents, w->s.n_intents, w->orphan, r, &w->written, e);
 	task_unshield();
+	if (r != ERR_OK)
+		w->s.n_intents = 0;
 	return r;
 }
 
 /* One backend. *stop: the result is final, another backend would not help. */
-static enum err attempt(struct engine *g, struct arena *a, struct segment_write *w,
-                        struct backend *b, bool *stop, struct error *e)
+static enum err send_copy(struct engine *g, struct arena *a, struct segment_write *w,
+                          struct backend *b, bool *stop, struct error *e)
 {
-	w->intent = (struct store_intent){
+	*w->intent = (struct store_intent){
 		.backend = b->name,
 		.backend_key = object_key(a, w->bucket, w->key, w->generation, w->part, w->attempt),
 		.size = w->s.size,
 		.landing = w->is_native ? backend_copy_landing(b, w->s.size) : 0,
 	};
-	w->s.intents = &w->intent;
-	w->s.n_intents = 1;
-	enum err r = store_reserve(g->store, w->bucket, w->key, &w->intent, e);
+	enum err r = store_reserve(g->store, w->bucket, w->key, w->intent, e);
 	if (r != ERR_OK) {
 		*stop = r != ERR_NO_SPACE && r != ERR_CONFLICT;
 		return r;
 	}
 	metrics_inc(METRIC_INTENTS_ENQUEUED, METRIC_NONE, METRIC_NONE, METRIC_NONE);
 
-	struct backend_put put = {.key = w->intent.backend_key};
+	struct backend_put put = {.key = w->intent->backend_key};
 	r = w->send(g, a, w, b, &put, e);
 	if (r == ERR_OK)
 		r = fill_etag(a, w, &put, e);
 	if (r != ERR_OK) {
-		give_up(g, &w->intent, put.sent_any);
+		give_up(g, w, put.sent_any);
 		*stop = put.source_failed || r == ERR_CANCELED;
-		return r;
 	}
-	if (w->commit)
-		r = commit(g, w, e);
-	*stop = r != ERR_CONFLICT;
 	return r;
 }
 
@@ -219,41 +225,123 @@ static void log_failure(const struct segment_write *w, const struct backend *b,
 	         LOG_STR("outcome", err_name(e->code)), LOG_STR("error", e->text));
 }
 
-static void count_failovers(const struct segment_write *w, const int *failed, size_t n,
-                            const struct backend *success)
+/* A commit of several copies does not say which of them was not to be: after that many all
+ * backends are tried again, as far as they are not known to drain by then. */
+#define CONFLICTS_MAX 3
+
+void segment_new_attempt(struct arena *a, struct segment_write *w)
 {
-	for (size_t i = 0; i < n; i++)
-		metrics_inc(METRIC_WRITE_FAILOVER, w->metric, failed[i], success->index);
+	char *attempt = arena_alloc(a, ULID_SIZE);
+	ulid_new(attempt);
+	w->attempt = attempt;
+}
+
+/* What has been tried for one segment. */
+struct attempts {
+	struct placement_candidate *c; /* room for all */
+	bool *tried;                   /* by index of the backend */
+	int *failed;                   /* not for want of room */
+	size_t n_failed;
+	struct error worst; /* a failure weighs more than a full backend */
+	bool stop;
+	int conflicts; /* of commits */
+};
+
+static void note_failure(struct attempts *t, const struct segment_write *w, const struct backend *b,
+                         const struct error *e)
+{
+	log_failure(w, b, e);
+	if (e->code == ERR_NO_SPACE)
+		return;
+	t->worst = *e;
+	t->failed[t->n_failed++] = b->index;
+}
+
+/* One more copy, on the best backend that takes it. */
+static enum err write_copy(struct engine *g, struct arena *a, struct segment_write *w,
+                           struct attempts *t, struct error *e)
+{
+	struct engine_held held = w->held;
+	held.intents = w->s.intents;
+	held.n_intents = w->s.n_intents;
+	size_t n = engine_candidates(g, w->s.size, &held, t->c);
+	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
+	for (size_t i = 0; i < n && !t->stop; i++) {
+		struct backend *b = g->backends->list[t->c[i].index];
+		if (t->tried[b->index] || (w->accepts && !w->accepts(w, b, &t->c[i])))
+			continue;
+		t->tried[b->index] = true;
+		r = send_copy(g, a, w, b, &t->stop, e);
+		if (r == ERR_OK)
+			return ERR_OK;
+		note_failure(t, w, b, e);
+	}
+	return r;
+}
+
+static enum err write_copies(struct engine *g, struct arena *a, struct segment_write *w,
+                             struct attempts *t, struct error *e)
+{
+	enum err r = ERR_OK;
+	while (r == ERR_OK && w->s.n_intents < (size_t)w->copies) {
+		w->intent = &w->intents[w->s.n_intents];
+		r = write_copy(g, a, w, t, e);
+		if (r == ERR_OK && w->s.n_intents++ == 0)
+			w->backend = w->intent->backend;
+	}
+	if (r != ERR_OK)
+		give_up_sent(g, w);
+	return r;
+}
+
+static void commit_failed(struct engine *g, struct arena *a, struct segment_write *w,
+                          struct attempts *t, const struct error *e)
+{
+	struct backend *b = backend_by_name(g->backends, str_of(w->intent->backend));
+	note_failure(t, w, b, e);
+	t->stop = e->code != ERR_CONFLICT;
+	if (t->stop || w->copies == 1 || t->conflicts++ == CONFLICTS_MAX)
+		return;
+	store_space_renew(g->store);
+	segment_new_attempt(a, w);
+	memset(t->tried, 0, g->backends->n * sizeof *t->tried);
+}
+
+static void count_failovers(struct engine *g, const struct segment_write *w,
+                            const struct attempts *t)
+{
+	int success = backend_by_name(g->backends, str_of(w->intent->backend))->index;
+	for (size_t i = 0; i < t->n_failed; i++)
+		metrics_inc(METRIC_WRITE_FAILOVER, w->metric, t->failed[i], success);
 }
 
 enum err segment_write(struct engine *g, struct arena *a, struct segment_write *w, struct error *e)
 {
-	struct placement_candidate *c = ARENA_ARRAY(a, struct placement_candidate, g->backends->n);
-	int *failed = ARENA_ARRAY(a, int, g->backends->n); /* not for want of room */
-	size_t n = engine_candidates(g, w->s.size, c), n_failed = 0;
-	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
-	struct error worst; /* a failure weighs more than a full backend */
-	bool stop = false;
-	for (size_t i = 0; i < n && !stop; i++) {
-		struct backend *b = g->backends->list[c[i].index];
-		if (w->accepts && !w->accepts(w, b, &c[i]))
-			continue;
-		r = attempt(g, a, w, b, &stop, e);
-		if (r == ERR_OK) {
-			count_failovers(w, failed, n_failed, b);
-			w->backend = b->name;
-			return ERR_OK;
-		}
-		log_failure(w, b, e);
-		if (r != ERR_NO_SPACE) {
-			worst = *e;
-			failed[n_failed++] = b->index;
-		}
-	}
-	w->is_final = stop;
-	if (!stop && n_failed > 0) {
-		*e = worst;
-		r = worst.code;
+	size_t n = g->backends->n;
+	struct attempts t = {
+		.c = ARENA_ARRAY(a, struct placement_candidate, n),
+		.tried = ARENA_ARRAY(a, bool, n),
+		.failed = ARENA_ARRAY(a, int, 2 * (CONFLICTS_MAX + 2) * n),
+	};
+	enum err r;
+	if (!w->orphan)
+		w->orphan = "orphan_record_failed";
+	w->s.intents = w->intents = ARENA_ARRAY(a, struct store_intent, w->copies);
+	do {
+		w->s.n_intents = 0;
+		r = write_copies(g, a, w, &t, e);
+		if (r != ERR_OK || !w->commit)
+			break;
+		r = commit(g, w, e);
+		if (r != ERR_OK)
+			commit_failed(g, a, w, &t, e);
+	} while (r != ERR_OK && !t.stop);
+	w->is_final = t.stop;
+	if (r == ERR_OK) {
+		count_failovers(g, w, &t);
+	} else if (!t.stop && t.n_failed > 0) {
+		*e = t.worst;
+		r = t.worst.code;
 	}
 	return r;
 }

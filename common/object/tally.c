@@ -12,9 +12,11 @@ static struct tally *of(struct body *b)
 static ssize_t tally_read(struct body *b, void *buf, size_t n, int64_t idle_us, struct error *e)
 {
 	ssize_t got = body_read(of(b)->inner, buf, n, idle_us, e);
-	if (got > 0)
-		checksum_set_update(of(b)->set, buf, (size_t)got);
-	if (got > 0 && of(b)->running)
+	if (got <= 0)
+		return got;
+	of(b)->n += (uint64_t)got;
+	checksum_set_update(of(b)->set, buf, (size_t)got);
+	if (of(b)->running)
 		checksum_set_update(of(b)->running, buf, (size_t)got);
 	return got;
 }

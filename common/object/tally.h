@@ -12,6 +12,7 @@ struct tally {
 	struct body body;
 	struct body *inner;
 	struct checksum_set *set, *running;
+	uint64_t n; /* bytes that were read */
 };
 
 /* kinds: CHECKSUM_BITs. running: a set of the caller's that is to go on with what is read,

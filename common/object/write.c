@@ -7,8 +7,9 @@
 #include "object/segment.h"
 #include "observe/metrics.h"
 
-static struct segment_write write_of_spool(struct spool *spool, uint64_t size,
-                                           const struct store_object *o, const char *request_id)
+static struct segment_write write_of_spool(const struct engine *g, struct spool *spool,
+                                           uint64_t size, const struct store_object *o,
+                                           const char *request_id)
 {
 	return (struct segment_write){
 		.bucket = o->bucket,
@@ -17,6 +18,7 @@ static struct segment_write write_of_spool(struct spool *spool, uint64_t size,
 		.number = 1,
 		.content_type = o->content_type,
 		.request_id = request_id,
+		.copies = config_ack(g->config, o->bucket),
 		.spool = spool,
 		.send = segment_send_spool,
 		.s = {.size = size},
@@ -35,7 +37,7 @@ enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, str
 {
 	ulid_new(p->object.generation);
 	struct segment_write w =
-		write_of_spool(p->spool, p->object.size, &p->object, p->request_id);
+		write_of_spool(g, p->spool, p->object.size, &p->object, p->request_id);
 	w.s.etag = p->object.etag;
 	w.s.sha256 = p->object.sha256;
 	w.metric = METRIC_WRITE_PUT;
@@ -55,12 +57,10 @@ static enum err commit_part(struct engine *g, struct segment_write *w, struct er
 
 enum err engine_put_part(struct engine *g, struct arena *a, struct engine_part *p, struct error *e)
 {
-	char attempt[ULID_SIZE];
-	ulid_new(attempt);
 	struct segment_write w =
-		write_of_spool(p->spool, p->part.size, &p->upload->o, p->request_id);
+		write_of_spool(g, p->spool, p->part.size, &p->upload->o, p->request_id);
 	w.part = w.number = w.s.part = p->part.number;
-	w.attempt = attempt; /* a part may be uploaded again */
+	segment_new_attempt(a, &w); /* a part may be uploaded again */
 	w.s.etag = p->part.etag;
 	w.s.sha256 = p->part.sha256;
 	w.s.checksums = p->part.checksums;

@@ -71,7 +71,8 @@
 #define METRIC_WRITES(X)                                                                           \
 	X(WRITE_PUT, "PutObject")                                                                  \
 	X(WRITE_COPY, "CopyObject")                                                                \
-	X(WRITE_PART, "UploadPart")
+	X(WRITE_PART, "UploadPart")                                                                \
+	X(WRITE_REPLICA, "Replicate")
 
 #define METRIC_RESULTS(X)                                                                          \
 	X(RESULT_SUCCESS, "success")                                                               \
@@ -96,7 +97,17 @@
 	X(INTENT_AMBIGUOUS, "ambiguous")               /* not known by the writer */               \
 	X(INTENT_ALREADY_RESOLVED, "already_resolved") /* the writer came late */
 
-#define METRIC_INTEGRITY_OPERATIONS(X) X(INTEGRITY_READ, "read")
+#define METRIC_INTEGRITY_OPERATIONS(X)                                                             \
+	X(INTEGRITY_READ, "read")                                                                  \
+	X(INTEGRITY_REPLICATE, "replicate")
+
+#define METRIC_STRATEGIES(X)                                                                       \
+	X(STRATEGY_PACK, "pack")                                                                   \
+	X(STRATEGY_SPREAD, "spread")
+
+#define METRIC_SKIPS(X)                                                                            \
+	X(SKIPPED_THRESHOLD, "threshold")                                                          \
+	X(SKIPPED_EMPTY_PLAN, "empty_plan")
 
 #define METRIC_BREAKER_STATES(X) /* in the order of enum breaker_state */                          \
 	X(STATE_CLOSED, "closed")                                                                  \
@@ -106,7 +117,12 @@
 #define METRIC_SERVICES(X)                                                                         \
 	X(SERVICE_CLEANUP_QUEUE, "cleanup_queue")                                                  \
 	X(SERVICE_PENDING_REAPER, "pending_reaper")                                                \
-	X(SERVICE_LIFECYCLE, "lifecycle")
+	X(SERVICE_LIFECYCLE, "lifecycle")                                                          \
+	X(SERVICE_REPLICATION, "replication")                                                      \
+	X(SERVICE_OVER_REPLICATION, "over_replication_cleanup")                                    \
+	X(SERVICE_REBALANCE, "rebalance")                                                          \
+	X(SERVICE_DRAIN, "drain")                                                                  \
+	X(SERVICE_MULTIPART_CLEANUP, "multipart_cleanup")
 
 #define METRIC_LIFECYCLE_RESULTS(X)                                                                \
 	X(LIFECYCLE_SUCCESS, "success")                                                            \
@@ -197,6 +213,21 @@
 	X(EVENT_CLEANUP_CLAIM_RECOVERED, "cleanup_queue.claim_recovered")                          \
 	X(EVENT_CLEANUP_EXHAUSTED, "cleanup_queue.exhausted_to_dlq")                               \
 	X(EVENT_REAPER_DROPPED, "pending_reaper.dropped")                                          \
+	X(EVENT_REPLICATION_START, "replication.start")                                            \
+	X(EVENT_REPLICATION_COPY, "replication.copy")                                              \
+	X(EVENT_REPLICATION_COMPLETE, "replication.complete")                                      \
+	X(EVENT_OVER_REPLICATION_START, "over_replication.start")                                  \
+	X(EVENT_OVER_REPLICATION_REMOVE, "over_replication.remove")                                \
+	X(EVENT_OVER_REPLICATION_COMPLETE, "over_replication.complete")                            \
+	X(EVENT_REBALANCE_START, "rebalance.start")                                                \
+	X(EVENT_REBALANCE_MOVE, "rebalance.move")                                                  \
+	X(EVENT_REBALANCE_COMPLETE, "rebalance.complete")                                          \
+	X(EVENT_STORAGE_MULTIPART_CLEANUP, "storage.MultipartCleanup")                             \
+	X(EVENT_STORAGE_DRAIN_START, "storage.DrainStart")                                         \
+	X(EVENT_STORAGE_DRAIN_CANCEL, "storage.DrainCancel")                                       \
+	X(EVENT_STORAGE_DRAIN_MOVE, "storage.DrainMove")                                           \
+	X(EVENT_STORAGE_DRAIN_REMOVE_REPLICA, "storage.DrainRemoveReplica")                        \
+	X(EVENT_STORAGE_DRAIN_COMPLETE, "storage.DrainComplete")                                   \
 	X(EVENT_LIFECYCLE_DELETE, "lifecycle.delete")                                              \
 	X(EVENT_LIFECYCLE_ABORT_UPLOAD, "lifecycle.abort_upload")                                  \
 	X(EVENT_ADMIN_REQUEST, "admin.Request")                                                    \
@@ -220,6 +251,8 @@
 	X(INTENT_RESULT, METRIC_INTENT_RESULTS)                                                    \
 	X(INTEGRITY_OPERATION, METRIC_INTEGRITY_OPERATIONS)                                        \
 	X(BREAKER_STATE, METRIC_BREAKER_STATES)                                                    \
+	X(STRATEGY, METRIC_STRATEGIES)                                                             \
+	X(SKIPPED, METRIC_SKIPS)                                                                   \
 	X(SERVICE, METRIC_SERVICES)                                                                \
 	X(LIFECYCLE_RESULT, METRIC_LIFECYCLE_RESULTS)                                              \
 	X(TICK, METRIC_TICKS)                                                                      \
@@ -246,7 +279,7 @@ METRIC_SETS(METRIC_ENUM_)
  *       LEVEL     a gauge that is counted per process and summed; a dead
  *                 process takes its share along
  *       GAUGE     one value for all processes, whoever sets it last
- *       HTTP OP SIZE  histograms with those bounds
+ *       HTTP OP SIZE PASS  histograms with those bounds
  * by:   P proxyd, W workerd, PW both
  * show: ALWAYS every combination of label values, 0 from the start
  *       SEEN   only those that are not 0
@@ -281,7 +314,7 @@ METRIC_SETS(METRIC_ENUM_)
 	X(BACKEND_DURATION, OP, PW, SEEN, "s3o_backend_duration_seconds",                          \
 	  "Duration of calls to backends, to the last byte of what is read.",                      \
 	  LABEL(operation, BACKEND_OPERATION), LABEL(backend, BACKEND))                            \
-	X(WRITE_FAILOVER, COUNTER, P, SEEN, "s3o_write_failover_total",                            \
+	X(WRITE_FAILOVER, COUNTER, PW, SEEN, "s3o_write_failover_total",                           \
 	  "Writes that ended on another backend than the first one tried.",                        \
 	  LABEL(operation, WRITE), LABEL(failed_backend, BACKEND),                                 \
 	  LABEL(success_backend, BACKEND))                                                         \
@@ -328,13 +361,54 @@ METRIC_SETS(METRIC_ENUM_)
 	X(CLEANUP_DLQ_DEPTH, GAUGE, W, ALWAYS, "s3o_cleanup_dlq_depth", "Dead-lettered rows.")     \
 	X(CLEANUP_DLQ_ENQUEUED, COUNTER, W, SEEN, "s3o_cleanup_dlq_enqueued_total",                \
 	  "Rows given up after the last attempt.", LABEL(backend, BACKEND))                        \
+	X(REPLICATION_PENDING, GAUGE, W, ALWAYS, "s3o_replication_pending",                        \
+	  "Segments with fewer copies than wanted, not counted beyond 10000.")                     \
+	X(REPLICATION_COPIES, COUNTER, W, ALWAYS, "s3o_replication_copies_created_total",          \
+	  "Copies that were made.")                                                                \
+	X(REPLICATION_HEALTH_COPIES, COUNTER, W, ALWAYS, "s3o_replication_health_copies_total",    \
+	  "Those that were made while copies on a failing backend did not count.")                 \
+	X(REPLICATION_ERRORS, COUNTER, W, ALWAYS, "s3o_replication_errors_total",                  \
+	  "Copies that could not be made.")                                                        \
+	X(REPLICATION_RUNS, COUNTER, W, ALWAYS, "s3o_replication_runs_total",                      \
+	  "Passes that had something to do.", LABEL(status, RESULT))                               \
+	X(REPLICATION_DURATION, PASS, W, ALWAYS, "s3o_replication_duration_seconds",               \
+	  "Duration of these passes.")                                                             \
+	X(OVER_REPLICATION_PENDING, GAUGE, W, ALWAYS, "s3o_over_replication_pending",              \
+	  "Segments with more copies than wanted, as of the last walk.")                           \
+	X(OVER_REPLICATION_REMOVED, COUNTER, W, ALWAYS, "s3o_over_replication_removed_total",      \
+	  "Copies that were removed.")                                                             \
+	X(OVER_REPLICATION_ERRORS, COUNTER, W, ALWAYS, "s3o_over_replication_errors_total",        \
+	  "Copies that could not be removed.")                                                     \
+	X(OVER_REPLICATION_RUNS, COUNTER, W, ALWAYS, "s3o_over_replication_runs_total",            \
+	  "Passes that had something to do.", LABEL(status, RESULT))                               \
+	X(OVER_REPLICATION_DURATION, PASS, W, ALWAYS, "s3o_over_replication_duration_seconds",     \
+	  "Duration of these passes.")                                                             \
+	X(REBALANCE_MOVED, COUNTER, W, ALWAYS, "s3o_rebalance_objects_moved_total",                \
+	  "Copies that were moved, or could not be.", LABEL(strategy, STRATEGY),                   \
+	  LABEL(status, RESULT))                                                                   \
+	X(REBALANCE_BYTES, COUNTER, W, ALWAYS, "s3o_rebalance_bytes_moved_total",                  \
+	  "Bytes of those that were moved.", LABEL(strategy, STRATEGY))                            \
+	X(REBALANCE_RUNS, COUNTER, W, ALWAYS, "s3o_rebalance_runs_total",                          \
+	  "Passes that had something to move.", LABEL(strategy, STRATEGY), LABEL(status, RESULT))  \
+	X(REBALANCE_DURATION, PASS, W, ALWAYS, "s3o_rebalance_duration_seconds",                   \
+	  "Duration of these passes.", LABEL(strategy, STRATEGY))                                  \
+	X(REBALANCE_SKIPPED, COUNTER, W, ALWAYS, "s3o_rebalance_skipped_total",                    \
+	  "Passes without: backends are alike, or nothing fits.", LABEL(reason, SKIPPED))          \
+	X(REBALANCE_PENDING, GAUGE, W, ALWAYS, "s3o_rebalance_pending",                            \
+	  "Copies that are planned to be moved and are not yet.")                                  \
+	X(DRAIN_ACTIVE, GAUGE, W, ALWAYS, "s3o_drain_active", "Backends that are being emptied.")  \
+	X(DRAIN_OBJECTS, COUNTER, W, ALWAYS, "s3o_drain_objects_moved_total",                      \
+	  "Copies that left a draining backend.")                                                  \
+	X(DRAIN_BYTES, COUNTER, W, ALWAYS, "s3o_drain_bytes_moved_total", "Their bytes.")          \
+	X(DRAIN_RACE_ABORTED, COUNTER, PW, ALWAYS, "s3o_drain_race_aborted_total",                 \
+	  "Writes that were sent to a backend when its drain began.")                              \
 	X(LIFECYCLE_DELETED, COUNTER, W, ALWAYS, "s3o_lifecycle_deleted_total",                    \
 	  "Versions and uploads removed by lifecycle rules.")                                      \
 	X(LIFECYCLE_FAILED, COUNTER, W, ALWAYS, "s3o_lifecycle_failed_total",                      \
 	  "Versions that a lifecycle rule could not remove.")                                      \
 	X(LIFECYCLE_RUNS, COUNTER, W, ALWAYS, "s3o_lifecycle_runs_total",                          \
 	  "Walks through all buckets with lifecycle rules.", LABEL(status, LIFECYCLE_RESULT))      \
-	X(INTEGRITY_ERRORS, COUNTER, P, ALWAYS, "s3o_integrity_errors_total",                      \
+	X(INTEGRITY_ERRORS, COUNTER, PW, ALWAYS, "s3o_integrity_errors_total",                     \
 	  "Objects whose bytes are not what the catalogue says.",                                  \
 	  LABEL(operation, INTEGRITY_OPERATION))                                                   \
 	X(AUDIT_EVENTS, COUNTER, PW, SEEN, "s3o_audit_events_total", "Audit lines written.",       \

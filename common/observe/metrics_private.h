@@ -15,7 +15,15 @@
 
 #define METRICS_LABELS 3 /* most labels of a family */
 
-enum metrics_type { TYPE_COUNTER, TYPE_LEVEL, TYPE_GAUGE, TYPE_HTTP, TYPE_OP, TYPE_SIZE };
+enum metrics_type {
+	TYPE_COUNTER,
+	TYPE_LEVEL,
+	TYPE_GAUGE,
+	TYPE_HTTP,
+	TYPE_OP,
+	TYPE_SIZE,
+	TYPE_PASS
+};
 enum metrics_by { BY_P = 1, BY_W = 2, BY_PW = BY_P | BY_W };
 enum metrics_show { SHOW_ALWAYS, SHOW_SEEN };
 

@@ -56,6 +56,8 @@ const struct metrics_bounds *metrics_bounds(enum metrics_type histogram)
 	                                           {1024, 4096, 16384, 65536, 262144, 1048576,
 	                                            4194304, 16777216, 67108864, 268435456}};
 
+	static const struct metrics_bounds pass = {8, {1, 5, 10, 30, 60, 120, 300, 600}};
+
 	switch (histogram) {
 	case TYPE_HTTP:
 		return &http;
@@ -63,6 +65,8 @@ const struct metrics_bounds *metrics_bounds(enum metrics_type histogram)
 		return &op;
 	case TYPE_SIZE:
 		return &size;
+	case TYPE_PASS:
+		return &pass;
 	default:
 		abort();
 	}

@@ -15,7 +15,8 @@ struct ordering {
 
 static bool is_eligible(const struct placement_candidate *c, uint64_t size)
 {
-	return !c->draining && c->reachable && (c->max_object == 0 || size <= c->max_object);
+	return !c->draining && !c->holds && c->reachable &&
+	       (c->max_object == 0 || size <= c->max_object);
 }
 
 static bool seems_full(const struct placement_candidate *c, uint64_t size)
@@ -44,6 +45,8 @@ static int compare(const void *pa, const void *pb, void *arg)
 
 	if (r == 0)
 		r = seems_full(a, o->size) - seems_full(b, o->size);
+	if (r == 0)
+		r = a->same_domain - b->same_domain;
 	if (r == 0 && o->strategy == STRATEGY_SPREAD)
 		r = compare_utilisation(a, b);
 	return r != 0 ? r : (a->index > b->index) - (a->index < b->index);

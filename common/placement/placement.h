@@ -16,12 +16,15 @@ struct placement_candidate {
 	uint64_t taken;      /* used + reserved + orphaned */
 	uint64_t max_object; /* largest object it takes; 0: any */
 	bool draining;
-	bool reachable; /* breaker closed or ready for a probe */
+	bool holds;       /* a copy is there already: no second one */
+	bool same_domain; /* as a copy that is there already */
+	bool reachable;   /* breaker closed or ready for a probe */
 };
 
 /* Sorts the candidates that may take `size` bytes to the front, best first, and
  * returns how many they are. pack: configuration order. spread: smallest
  * taken/limit first, unlimited counts as 0, ties in configuration order.
+ * Among those with room come first the ones in a failure domain that has no copy yet.
  * Backends that seem full come last instead of being left out: `taken` may be a
  * second old, and the catalogue decides. */
 size_t placement_order(enum config_strategy strategy, uint64_t size, struct placement_candidate *c,

@@ -54,6 +54,15 @@ void arg_texts(struct args *a, struct buf *array, const char *const *s, size_t n
 	arg_str(a, buf_str(array));
 }
 
+void arg_ids(struct args *a, struct buf *array, const int64_t *ids, size_t n)
+{
+	buf_add_char(array, '{');
+	for (size_t i = 0; i < n; i++)
+		buf_printf(array, "%s%lld", i ? "," : "", (long long)ids[i]);
+	buf_add_char(array, '}');
+	arg_str(a, buf_str(array));
+}
+
 void arg_null(struct args *a)
 {
 	add(a, NULL, 0);

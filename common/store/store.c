@@ -129,6 +129,7 @@ struct store *store_new(struct db *db, const struct config *c, const char *insta
 {
 	struct store *s = MEM_NEW(struct store);
 	s->db = db;
+	s->config = c;
 	s->instance = strdup(instance);
 	s->renew_interval = renew_interval(c);
 	s->intent_life = c->write_path.min_age / 4 * 3;

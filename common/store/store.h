@@ -18,7 +18,8 @@
  * writing section are not ended by cancellation once they have begun. Keys are UTF-8
  * without NUL (else ERR_INVALID). Strings in results live in the arena that was given.
  *
- * What is queued for deletion wakes the job "cleanup_queue" by itself.
+ * What is queued for deletion wakes the job "cleanup_queue" by itself, what has fewer copies
+ * than the configuration wants the job "replication".
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -35,7 +36,8 @@ struct config;
 struct db;
 struct store;
 
-/* instance names this process in intents and claims, e.g. "host:pid:random". */
+/* instance names this process in intents and claims, e.g. "host:pid:random". The
+ * configuration outlives the store. */
 struct store *store_new(struct db *db, const struct config *c, const char *instance);
 void store_free(struct store **s);
 const char *store_instance(const struct store *s);

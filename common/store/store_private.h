@@ -9,7 +9,7 @@
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics             readers.c  long reads
  *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
- *     expiry.c   what lifecycle rules find
+ *     expiry.c   what lifecycle rules find    copies.c  copies of segments
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
@@ -32,7 +32,8 @@ void arg_str(struct args *a, struct str s);
 void arg_text(struct args *a, const char *s);
 void arg_i64(struct args *a, int64_t v);
 void arg_bool(struct args *a, bool v);
-/* An array of texts, written into the buffer. */
+/* An array, written into the buffer. */
+void arg_ids(struct args *a, struct buf *array, const int64_t *ids, size_t n);
 void arg_texts(struct args *a, struct buf *array, const char *const *s, size_t n);
 void arg_null(struct args *a);
 /* One of the slots in which a backend is counted, at random. */
@@ -72,6 +73,7 @@ struct live_read {
 
 struct store {
 	struct db *db;
+	const struct config *config;
 	char *instance;
 	struct wait_group tasks;
 	struct task *renewer;
@@ -103,6 +105,10 @@ struct store {
 	struct notify hinted; /* hinting is over */
 	int64_t exported;     /* when it was last asked for by a page of metrics */
 };
+
+/* Segments of a bucket have been committed with so many copies: when it wants more,
+ * somebody is woken. */
+void copies_committed(struct store *s, struct str bucket, size_t copies);
 
 /* n rows have been put into the clean-up queue: counted, and somebody is woken. */
 void cleanup_queued(struct store *s, const char *reason, uint64_t n);

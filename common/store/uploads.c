@@ -5,6 +5,7 @@
 #include "store/uploads.h"
 
 #include <stdio.h>
+#include "config/config.h"
 #include "s3proto/listing.h"
 #include "store/store_private.h"
 
@@ -148,15 +149,6 @@ enum err store_parts(struct store *s, const struct store_upload *u, int after, i
 
 /* --- end -------------------------------------------------------------------- */
 
-static void arg_ids(struct args *a, struct buf *array, const int64_t *ids, size_t n)
-{
-	buf_add_char(array, '{');
-	for (size_t i = 0; i < n; i++)
-		buf_printf(array, "%s%lld", i ? "," : "", (long long)ids[i]);
-	buf_add_char(array, '}');
-	arg_str(a, buf_str(array));
-}
-
 enum err store_upload_complete(struct store *s, const struct store_upload *u,
                                const int64_t *segments, size_t n, const struct store_object *o,
                                const struct store_conditions *cond, struct store_written *out,
@@ -177,10 +169,12 @@ enum err store_upload_complete(struct store *s, const struct store_upload *u,
 	arg_bool(&a, cond->if_none_match_any);
 	arg_str(&a, cond->if_match);
 	arg_slot(&a);
+	arg_i64(&a, config_factor(s->config, u->o.bucket));
 	r = run(s, Q_COMPLETE, &a, &res, e);
 	if (r == ERR_OK) {
 		out->modified = db_wall(res, 0, COMPLETE_MODIFIED);
 		version_id_copy(out->version_id, db_str(res, 0, COMPLETE_VERSION_ID));
+		copies_committed(s, u->o.bucket, (size_t)config_ack(s->config, u->o.bucket));
 		cleanup_queued(s, "complete_part_cleanup",
 		               (uint64_t)db_i64(res, 0, COMPLETE_QUEUED));
 	}
@@ -260,6 +254,33 @@ enum err store_upload_list(struct store *s, struct str bucket, struct str prefix
 		*out = ARENA_ARRAY(a, struct store_upload, *n_out);
 		for (int i = 0; i < (int)*n_out; i++)
 			read_upload(a, res, i, &(*out)[i]);
+	}
+	db_result_free(&res);
+	return r;
+}
+
+enum err store_upload_stale(struct store *s, int64_t age_us, int n, struct arena *a,
+                            struct store_upload **out, size_t *n_out, uint64_t *total,
+                            struct error *e)
+{
+	struct args args = {0};
+	struct db_result *res = NULL;
+	*n_out = *total = 0;
+	arg_i64(&args, age_us);
+	arg_i64(&args, n);
+	enum err r = db_exec(s->db, Q_STALE_UPLOADS, args.p, &res, e);
+	if (r == ERR_OK) {
+		*n_out = (size_t)db_rows(res);
+		*out = ARENA_ARRAY(a, struct store_upload, *n_out);
+	}
+	for (int i = 0; i < (int)*n_out; i++) {
+		struct store_upload *u = &(*out)[i];
+		*u = (struct store_upload){0};
+		snprintf(u->id, sizeof u->id, "%.*s",
+		         STR_FMT(db_str(res, i, STALE_UPLOADS_UPLOAD_ID)));
+		u->o.bucket = db_dup(a, res, i, STALE_UPLOADS_BUCKET);
+		u->o.key = db_dup(a, res, i, STALE_UPLOADS_KEY);
+		*total = (uint64_t)db_i64(res, i, STALE_UPLOADS_TOTAL);
 	}
 	db_result_free(&res);
 	return r;

@@ -42,6 +42,12 @@ enum err store_part_commit(struct store *s, const struct store_upload *u,
 enum err store_parts(struct store *s, const struct store_upload *u, int after, int n,
                      struct arena *a, struct store_part **out, size_t *n_out, struct error *e);
 
+/* The n oldest of the uploads that were begun more than age_us ago: id, bucket and key. *total
+ * is how many there are, not counted beyond 10,000. */
+enum err store_upload_stale(struct store *s, int64_t age_us, int n, struct arena *a,
+                            struct store_upload **out, size_t *n_out, uint64_t *total,
+                            struct error *e);
+
 /* Makes the object of the given segments. Of o count etag and checksums; its size is
  * theirs. ERR_CONFLICT: one of them is not part of the upload any more, look again.
  * ERR_NO_UPLOAD: see store_upload_completed(). Conditions as of store_commit(). After

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 #include "rt/task.h"
@@ -219,6 +220,12 @@ void store_cancel(struct store *s, const struct store_intent *i)
 
 enum err status_error(struct str status, struct error *e)
 {
+	if (str_eq(status, STR("draining")))
+		metrics_inc(METRIC_DRAIN_RACE_ABORTED, METRIC_NONE, METRIC_NONE, METRIC_NONE);
+	if (str_eq(status, STR("gone")) || str_eq(status, STR("exists")) ||
+	    str_eq(status, STR("no_source")))
+		return err_set(e, ERR_PRECONDITION, "copies are others by now: %.*s",
+		               STR_FMT(status));
 	if (str_eq(status, STR("precondition")))
 		return err_set(e, ERR_PRECONDITION, "a condition does not hold");
 	if (str_eq(status, STR("not_found")))
@@ -270,6 +277,7 @@ static void committed(struct store *s, const struct store_object *o,
                       const struct store_new_segment *segments, size_t n, uint64_t displaced)
 {
 	intents_landed(s, segments, n);
+	copies_committed(s, o->bucket, segments[0].n_intents);
 	cleanup_queued(s, "overwrite_displaced", displaced);
 	if (displaced > 0)
 		audit("store", "storage.overwrite_displaced",
@@ -299,6 +307,7 @@ enum err store_commit(struct store *s, const struct store_object *o,
 	arg_str(&a, buf_str(&rows));
 	arg_bool(&a, cond->if_none_match_any);
 	arg_str(&a, cond->if_match);
+	arg_i64(&a, config_factor(s->config, o->bucket));
 	r = commit(s, &a, out, &displaced, e);
 	if (r == ERR_OK)
 		committed(s, o, segments, n, displaced);

@@ -6,6 +6,7 @@
  */
 #include "proxyd/admin/admin.h"
 
+#include "ctl/drains.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin_private.h"
 #include "proxyd/server.h"
@@ -30,12 +31,45 @@ static void put_log_level(struct http_call *c, struct str arg)
 	admin_reply_level(c, level);
 }
 
+static void start_drain(struct http_call *c, struct str backend)
+{
+	const struct server *s = c->server;
+
+	admin_start_drain(c, s->store, s->config, backend);
+}
+
+static void get_drain(struct http_call *c, struct str backend)
+{
+	const struct server *s = c->server;
+
+	admin_get_drain(c, s->store, backend);
+}
+
+static void cancel_drain(struct http_call *c, struct str backend)
+{
+	const struct server *s = c->server;
+
+	admin_cancel_drain(c, s->store, backend);
+}
+
+static void get_drains(struct http_call *c, struct str arg)
+{
+	const struct server *s = c->server;
+
+	(void)arg;
+	admin_get_drains(c, s->store);
+}
+
 void admin_handle(struct http_call *c, bool control)
 {
 	static const struct admin_route routes[] = {
 		{"GET", "/admin/api/status", admin_get_status, false},
 		{"GET", "/admin/api/reload-status", admin_get_reload_status, false},
 		{"POST", "/admin/api/reload", admin_post_reload, true},
+		{"POST", "/admin/api/backends/*/drain", start_drain, false},
+		{"GET", "/admin/api/backends/*/drain", get_drain, false},
+		{"DELETE", "/admin/api/backends/*/drain", cancel_drain, false},
+		{"GET", "/admin/api/drains", get_drains, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 	};

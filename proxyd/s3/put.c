@@ -12,7 +12,7 @@
 bool s3_admit(struct s3_call *c, uint64_t size)
 {
 	struct error e;
-	if (engine_admit(c->server->engine, size, &e) == ERR_OK)
+	if (engine_admit(c->server->engine, c->bucket, size, &e) == ERR_OK)
 		return true;
 	metrics_inc(METRIC_EARLY_REJECTIONS, METRIC_NONE, METRIC_NONE, METRIC_NONE);
 	s3_fail(c, S3_INSUFFICIENT_STORAGE, e.text);

@@ -2,8 +2,8 @@
 --
 -- Makes an object current whose segments have been written: p_object has its columns
 -- (s3o_version_of), p_segments in order {"intents": [...], "size_bytes": ...} and other
--- columns of segments. Each intent becomes a copy. What the object replaces goes to the
--- clean-up queue. Status:
+-- columns of segments. Each intent becomes a copy; segments with fewer than p_wanted of them
+-- go to the replication queue, and what the object replaces to the clean-up queue. Status:
 --
 --   ok             done; modified is its time, queued the number of rows queued,
 --                  version_id what the client is told
@@ -15,7 +15,7 @@
 -- Whatever the status is but ok, nothing was changed: all checks come first.
 CREATE FUNCTION s3o_commit(p_bucket TEXT, p_owner TEXT, p_name TEXT, p_generation TEXT,
 	p_object JSONB, p_segments JSONB, p_if_none_match_any BOOLEAN, p_if_match TEXT,
-	OUT status TEXT, OUT modified BIGINT, OUT version_id TEXT, OUT queued BIGINT)
+	p_wanted INT, OUT status TEXT, OUT modified BIGINT, OUT version_id TEXT, OUT queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_open    RECORD;
@@ -53,6 +53,9 @@ BEGIN
 			v_segment.checksums)
 		RETURNING segment_id INTO v_id;
 		PERFORM s3o_land(v_id, v_segment.intents, v_placed.placed_at);
+		IF cardinality(v_segment.intents) < p_wanted THEN
+			INSERT INTO replication_queue (segment_id) VALUES (v_id);
+		END IF;
 		v_start := v_start + v_segment.size_bytes;
 	END LOOP;
 	PERFORM s3o_apply(v_taken.deltas || v_placed.displaced, v_taken.slot);

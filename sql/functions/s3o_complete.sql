@@ -2,14 +2,14 @@
 --
 -- Makes an object of the parts of an upload: p_segments are theirs in order, p_object
 -- has what only the caller knows (etag, checksums); size and all else come from here.
--- No bytes move. Parts that are not named, and what the object replaces, go to the
--- clean-up queue. Status as of s3o_commit(), and
+-- No bytes move. Parts with fewer than p_wanted copies go to the replication queue; those
+-- that are not named, and what the object replaces, to the clean-up queue. Status as of s3o_commit(), and
 --
 --   no_upload   there is none with that id and key (any more)
 --   changed     a part is not there any more: it was replaced meanwhile
 CREATE FUNCTION s3o_complete(p_upload TEXT, p_bucket TEXT, p_name TEXT, p_segments BIGINT[],
 	p_object JSONB, p_if_none_match_any BOOLEAN, p_if_match TEXT, p_slot SMALLINT,
-	OUT status TEXT, OUT modified BIGINT, OUT version_id TEXT, OUT queued BIGINT)
+	p_wanted INT, OUT status TEXT, OUT modified BIGINT, OUT version_id TEXT, OUT queued BIGINT)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_open   RECORD;
@@ -56,6 +56,10 @@ BEGIN
 	      FROM unnest(p_segments) WITH ORDINALITY u (segment_id, number)
 	      JOIN multipart_parts p ON p.upload_id = p_upload AND p.segment_id = u.segment_id) o
 	WHERE s.segment_id = o.segment_id;
+	INSERT INTO replication_queue (segment_id)
+	SELECT segment_id FROM object_locations WHERE segment_id = ANY (p_segments)
+	GROUP BY segment_id HAVING count(*) < p_wanted ORDER BY segment_id
+	ON CONFLICT DO NOTHING;
 	v_unused := s3o_retire_segments(
 		ARRAY(SELECT segment_id FROM segments WHERE upload_id = p_upload),
 		'complete_part_cleanup', NULL);

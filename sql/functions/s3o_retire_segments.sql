@@ -11,6 +11,8 @@ DECLARE
 	v_many   BOOLEAN := p_generation IS NOT NULL AND cardinality(p_segments) > 1;
 	v_deltas s3o_delta[];
 BEGIN
+	-- A copy that is being added (s3o_add_copy) is waited for, and seen below.
+	PERFORM FROM segments WHERE segment_id = ANY (p_segments) ORDER BY segment_id FOR UPDATE;
 	WITH gone AS (
 		DELETE FROM object_locations WHERE segment_id = ANY (p_segments)
 		RETURNING backend_name, backend_key, size_bytes

@@ -8,7 +8,8 @@ SELECT s3o_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS status;
 
 -- name: commit
 -- columns: status modified version_id queued
-SELECT status, modified, version_id, queued FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8);
+SELECT status, modified, version_id, queued
+FROM s3o_commit($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: abandon
 -- columns: status modified version_id

@@ -28,7 +28,7 @@ WHERE p.upload_id = $1 AND p.part_number > $2 ORDER BY p.part_number LIMIT $3;
 -- name: complete
 -- columns: status modified version_id queued
 SELECT status, modified, version_id, queued
-FROM s3o_complete($1, $2, $3, $4, $5, $6, $7, $8);
+FROM s3o_complete($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: completed :read
 -- columns: version_id etag checksums modified
@@ -49,3 +49,14 @@ FROM multipart_uploads
 WHERE bucket = $1 AND object_name >= $2 AND object_name < $3
   AND (object_name, upload_id) > ($4, $5)
 ORDER BY object_name, upload_id LIMIT $6;
+
+-- The $2 oldest of those that were begun more than $1 microseconds ago, with how many
+-- there are of them, not counted beyond 10,000.
+-- name: stale_uploads :read
+-- columns: upload_id bucket key total
+SELECT upload_id, bucket, object_name AS key, (SELECT count(*) FROM (
+	SELECT FROM multipart_uploads
+	WHERE created_at < now() - $1::BIGINT * interval '1 microsecond' LIMIT 10000) u) AS total
+FROM multipart_uploads
+WHERE created_at < now() - $1::BIGINT * interval '1 microsecond'
+ORDER BY created_at, upload_id LIMIT $2;

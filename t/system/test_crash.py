@@ -263,12 +263,11 @@ def sockets_of(pid):
 
 def server_end(wire):
     """Inode number of the other end of a connection to this machine."""
-    ends = [wire.s.getpeername()[1], wire.s.getsockname()[1]]
+    ends = [f"0100007F:{end[1]:04X}" for end in (wire.s.getpeername(), wire.s.getsockname())]
     with open("/proc/net/tcp") as f:
         found, = [inode for _, here, there, *_, inode in
                   (line.split()[:10] for line in f.readlines()[1:])
-                  if [int(end.split(":")[1], 16) for end in (here, there)] == ends
-                  and inode != "0"]
+                  if [here, there] == ends and inode != "0"]
     return found
 
 

@@ -202,8 +202,8 @@ def test_lonely_delete_markers_go(versioned):
     assert versions(o, "alone") == "" and versions(o, "with-others") == "dv"
 
 
-def test_uploads_that_were_left_are_aborted(orchestrator):
-    o = orchestrator
+def test_uploads_that_were_left_are_aborted(launch):
+    o = launch(extra={"cleanup_queue": {"multipart_stale_timeout": "8760h"}})
     for upload, key, days in (("old", "tmp/k", 9), ("young", "tmp/k", 1), ("elsewhere", "k", 9)):
         o.sql("INSERT INTO multipart_uploads (upload_id, bucket, object_name, object_key, generation,"
               f" created_at) VALUES (rpad(%s, 26, '0'), 'photos', %s, 'photos/' || %s,"

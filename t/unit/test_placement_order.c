@@ -34,6 +34,18 @@ START_TEST(pack_keeps_configuration_order)
 }
 END_TEST
 
+START_TEST(copies_keep_apart)
+{
+	struct placement_candidate c[] = {candidate(0, 10, 0), candidate(1, 10, 9),
+	                                  candidate(2, 10, 5), candidate(3, 10, 10)};
+
+	c[0].same_domain = true;
+	c[2].holds = true;
+	/* another domain first, but not one that is full; never where a copy is */
+	EXPECT(c, placement_order(STRATEGY_PACK, 1, c, 4), 1, 0, 3);
+}
+END_TEST
+
 START_TEST(spread_takes_the_emptiest)
 {
 	struct placement_candidate c[] = {candidate(0, 10 * GB, 5 * GB), candidate(1, GB, GB / 4),
@@ -86,6 +98,7 @@ int main(void)
 	TCase *t = tcase_create("order");
 
 	tcase_add_test(t, pack_keeps_configuration_order);
+	tcase_add_test(t, copies_keep_apart);
 	tcase_add_test(t, spread_takes_the_emptiest);
 	tcase_add_test(t, spread_is_exact_for_large_numbers);
 	tcase_add_test(t, full_ones_come_last_but_stay);

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "config/config.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
@@ -181,6 +182,7 @@ static void process(void *arg, size_t i)
 	}
 	arena = arena_new(); /* one per row: a batch's answers need not add up */
 	r = backend_remove(b, arena, row->backend_key, &e);
+	stop_point("cleanup-deleted");
 	task_shield(); /* what has been found out is written down even when stopping */
 	if (r == ERR_OK || r == ERR_NOT_FOUND)
 		done(p, row, r == ERR_NOT_FOUND);
@@ -254,6 +256,7 @@ static enum err run(struct pass *p, struct error *e)
 
 	if (r != ERR_OK)
 		return r;
+	stop_point("cleanup-claimed");
 	begun = pass_each(p, c->cleanup_queue.concurrency, batch.n, process, &batch);
 	p->again = batch.n == BATCH || begun < batch.n;
 	task_shield();

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "config/config.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
@@ -268,6 +269,7 @@ static enum err delete_batch(struct bucket *b, const struct store_aged *const *v
 			d[i].version = v->version;
 	}
 	enum err r = store_expire(b->pass->setup->store, b->set, d, n, e);
+	stop_point("lifecycle-expired");
 	for (size_t i = 0; i < n; i++) {
 		if (d[i].result.code == ERR_OK)
 			deleted(b, versions[i], rule_for(b, versions[i]));

@@ -5,6 +5,7 @@
  * knows whether bytes arrived. An intent never becomes an object: what was not
  * acknowledged must not appear later. Always on: every write has an intent.
  */
+#include "base/stop.h"
 #include "config/config.h"
 #include "observe/metrics.h"
 #include "store/store.h"
@@ -29,6 +30,8 @@ static enum err run(struct pass *p, struct error *e)
 	r = store_reap(store, c->write_path.min_age, c->write_path.batch_size, &p->items, e);
 	if (r != ERR_OK)
 		return r;
+	if (p->items > 0)
+		stop_point("reaped");
 	p->again = p->items >= (uint64_t)c->write_path.batch_size && !pass_must_stop(p);
 	if (p->again)
 		return ERR_OK;

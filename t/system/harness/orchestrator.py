@@ -69,11 +69,11 @@ class Orchestrator:
             json.dump(self.config, f, indent=1)  # JSON is YAML
         os.chmod(self.config_file, 0o600)
 
-    def _spawn(self, program):
+    def _spawn(self, program, env={}):
         log = open(f"{self.dir}/{program}.log", "ab")
         process = subprocess.Popen([f"{BUILD}/{program}", "-config", self.config_file],
                                    stdout=log, stderr=log, cwd=self.dir, start_new_session=True,
-                                   env={**os.environ, **SANITIZERS})
+                                   env={**os.environ, **SANITIZERS, **env})
         log.close()
         return process
 
@@ -87,8 +87,11 @@ class Orchestrator:
         self.proxyd = self._spawn("proxyd")
         until(lambda: self._ready(self.endpoint, self.proxyd), what="proxyd is ready")
 
-    def start_workerd(self):
-        self.workerd = self._spawn("workerd")
+    def start_workerd(self, stop_at=None):
+        """stop_at: the point where it dies (common/base/stop.h), perhaps before it is ready."""
+        self.workerd = self._spawn("workerd", {"S3O_STOP_AT": stop_at} if stop_at else {})
+        if stop_at:
+            return
         until(lambda: self._ready(f"http://127.0.0.1:{self.worker_port}", self.workerd),
               what="workerd is ready")
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See drains.h.
+ */
+#include "ctl/drains.h"
+
+#include "config/config.h"
+#include "ctl/admin.h"
+#include "net/http_server.h"
+#include "observe/audit.h"
+#include "store/drains.h"
+
+#define COMPONENT "drain"
+
+static void fail(struct http_call *c, const struct error *e)
+{
+	char text[sizeof e->text + 32];
+
+	if (e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND || e->code == ERR_INVALID) {
+		snprintf(text, sizeof text, "drain operation failed: %s", e->text);
+		admin_error(c, 400, text);
+	} else {
+		admin_error(c, 503, "the database is not available");
+	}
+}
+
+static void audit_drain(const char *event, struct str backend)
+{
+	audit(COMPONENT, event, LOG_FIELDS(LOG_S("backend", backend)));
+}
+
+static void reply_done(struct http_call *c, int status, const char *what, struct str backend)
+{
+	admin_reply(c, status,
+	            json_pack("{s:s, s:s%}", "status", what, "backend", backend.p, backend.n));
+}
+
+void admin_start_drain(struct http_call *c, struct store *s, const struct config *config,
+                       struct str backend)
+{
+	const struct config_backend *b = config_backend(config, backend);
+	struct error e;
+
+	if (!b)
+		err_set(&e, ERR_INVALID, "no backend %.*s is configured", STR_FMT(backend));
+	if (!b || store_drain_start(s, b->name, &e) != ERR_OK) {
+		fail(c, &e);
+		return;
+	}
+	audit_drain("storage.DrainStart", backend);
+	reply_done(c, 202, "drain started", backend);
+}
+
+void admin_cancel_drain(struct http_call *c, struct store *s, struct str backend)
+{
+	struct error e;
+
+	if (store_drain_cancel(s, arena_dup(c->arena, backend).p, &e) != ERR_OK) {
+		fail(c, &e);
+		return;
+	}
+	audit_drain("storage.DrainCancel", backend);
+	reply_done(c, 200, "drain cancelled", backend);
+}
+
+static void set_number(json_t *o, const char *name, uint64_t n)
+{
+	json_object_set_new(o, name, json_integer((json_int_t)n));
+}
+
+static json_t *drain_json(const struct store_drain *d)
+{
+	static const char *const states[] = {
+		[DRAIN_NONE] = "none",
+		[DRAIN_DRAINING] = "draining",
+		[DRAIN_DRAINED] = "drained",
+		[DRAIN_FAILED] = "failed",
+	};
+	bool over = d->state == DRAIN_DRAINED || d->state == DRAIN_NONE;
+	json_t *o = json_pack("{s:s%, s:b, s:s}", "backend", d->backend.p, d->backend.n, "active",
+	                      d->state == DRAIN_DRAINING, "state", states[d->state]);
+
+	set_number(o, "objects_remaining", over ? 0 : d->objects_left);
+	set_number(o, "bytes_remaining", over ? 0 : d->bytes_left);
+	set_number(o, "objects_moved", d->objects_moved);
+	set_number(o, "bytes_moved", d->bytes_moved);
+	json_object_set_new(o, "started_at", admin_time(d->started));
+	json_object_set_new(o, "finished_at", admin_time(d->finished));
+	if (d->owner.n > 0)
+		json_object_set_new(o, "owner", json_stringn(d->owner.p, d->owner.n));
+	if (d->error.n > 0)
+		json_object_set_new(o, "error", json_stringn(d->error.p, d->error.n));
+	return o;
+}
+
+void admin_get_drain(struct http_call *c, struct store *s, struct str backend)
+{
+	struct store_drain *d, none = {.backend = backend};
+	struct error e;
+	size_t n;
+
+	if (store_drains(s, arena_dup(c->arena, backend).p, c->arena, &d, &n, &e) != ERR_OK)
+		fail(c, &e);
+	else
+		admin_reply(c, 200, drain_json(n > 0 ? d : &none));
+}
+
+void admin_get_drains(struct http_call *c, struct store *s)
+{
+	struct store_drain *d;
+	json_t *list;
+	struct error e;
+	size_t n;
+
+	if (store_drains(s, NULL, c->arena, &d, &n, &e) != ERR_OK) {
+		fail(c, &e);
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, drain_json(&d[i]));
+	admin_reply(c, 200, json_pack("{s:o}", "drains", list));
+}

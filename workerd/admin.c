@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "ctl/admin.h"
 #include "ctl/token.h"
+#include "ctl/usage.h"
 #include "db/db.h"
 #include "net/http_server.h"
 #include "observe/metrics.h"
@@ -23,7 +24,7 @@
 static void get_status(struct http_call *c, struct str arg)
 {
 	(void)arg;
-	admin_reply(c, 200, status_json(c->server));
+	admin_reply(c, 200, status_json(c->server, c->arena));
 }
 
 static void get_workers(struct http_call *c, struct str arg)
@@ -85,6 +86,14 @@ static void put_log_level(struct http_call *c, struct str arg)
 	admin_reply_level(c, level);
 }
 
+static void post_usage_flush(struct http_call *c, struct str arg)
+{
+	struct error e;
+
+	(void)arg;
+	ctl_usage_reply(c, worker_usage_flush(c->server, &e), &e);
+}
+
 static void handle_api(struct http_call *c, const struct config *config, bool control)
 {
 	static const struct admin_route routes[] = {
@@ -93,6 +102,7 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"POST", "/admin/api/workers/*/run", run_job, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
+		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
 		{"GET", "/admin/api/reload-status", get_reload, false},
 		{"POST", "/admin/api/reload", do_reload, true},
 	};
@@ -115,6 +125,7 @@ static void refresh_gauges(struct worker *w)
 	struct setup *s = setup_use(w);
 
 	store_refresh_gauges(s->store);
+	usage_export(s->usage, s->backends.n);
 	setup_drop(&s);
 	metrics_set(METRIC_BREAKER_STATE, METRIC_BREAKER_DATABASE, METRIC_NONE, METRIC_NONE,
 	            db_state(w->db));

@@ -231,7 +231,8 @@ enum err segment_write(struct engine *g, struct arena *a, struct segment_write *
 	struct placement_candidate *c = ARENA_ARRAY(a, struct placement_candidate, g->backends->n);
 	int *failed = ARENA_ARRAY(a, int, g->backends->n); /* not for want of room */
 	size_t n = engine_candidates(g, w->s.size, c), n_failed = 0;
-	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
+	/* stays when none is eligible, or none accepted */
+	enum err r = engine_none_eligible(g, w->s.size, c, "no backend may take the object", e);
 	struct error worst; /* a failure weighs more than a full backend */
 	bool stop = false;
 	for (size_t i = 0; i < n && !stop; i++) {

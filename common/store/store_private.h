@@ -9,7 +9,7 @@
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics             readers.c  long reads
  *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
- *     expiry.c   what lifecycle rules find
+ *     expiry.c   what lifecycle rules find   usage.c    of backends, by the month
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

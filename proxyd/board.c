@@ -54,6 +54,7 @@ struct board *board_new(const struct config *c)
 	b->n_children = children_for(c);
 	b->started = clock_wall();
 	b->log_level = -1;
+	b->usage_flusher.flushed = clock_mono(); /* there is nothing yet */
 	board_set_breakers(b, c);
 	return b;
 }

@@ -33,7 +33,7 @@ struct range_in_segment {
 /* Copies that one segment can have, bounded by the bits of read_body.tried. */
 #define COPIES_MAX 64
 
-/* The bytes from..to of a segment that are wanted, of those that are still to be read. */
+/* Those of the bytes still to be read that are of this segment; some are. */
 static struct range_in_segment wanted_of(const struct read_body *r, const struct store_segment *s)
 {
 	struct range_in_segment w = {.first = 0, .last = s->size - 1};

@@ -65,5 +65,9 @@ enum exit_code cmd_drain(struct admin *a, json_t **out);
 void show_drain(const json_t *result);
 enum exit_code cmd_run(struct admin *a, json_t **out);
 void show_run(const json_t *result);
+enum exit_code cmd_usage(struct admin *a, json_t **out);
+void show_usage(const json_t *result); /* of one daemon's status, too */
+enum exit_code cmd_usage_flush(struct admin *a, json_t **out);
+void show_usage_flush(const json_t *result);
 
 #endif

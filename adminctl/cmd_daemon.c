@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Commands that ask the daemons to do or tell one thing: reload, log-level,
- * workers, run.
+ * workers, run, usage, usage-flush.
  */
 #include <stdio.h>
 #include <string.h>
@@ -162,4 +162,91 @@ enum exit_code cmd_run(struct admin *a, json_t **out)
 void show_run(const json_t *result)
 {
 	printf("%s: %s\n", text(result, "job"), text(result, "status"));
+}
+
+/* --- usage, usage-flush -------------------------------------------------- */
+
+/* Of a status only what concerns usage. */
+static json_t *usage_of(const json_t *status)
+{
+	static const char *const members[] = {
+		"name",
+		"api_requests",
+		"api_request_limit",
+		"egress_bytes",
+		"egress_byte_limit",
+		"ingress_bytes",
+		"ingress_byte_limit",
+	};
+	json_t *list = json_array(), *backend;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "backends"), i, backend)
+	{
+		json_t *o = json_object();
+
+		for (size_t k = 0; k < sizeof members / sizeof *members; k++)
+			if (json_object_get(backend, members[k]))
+				json_object_set(o, members[k],
+				                json_object_get(backend, members[k]));
+		json_array_append_new(list, o);
+	}
+	return json_pack("{s:O?, s:o}", "usage_period", json_object_get(status, "usage_period"),
+	                 "backends", list);
+}
+
+/* Both daemons tell the same, the sums of all hosts: one is enough. */
+enum exit_code cmd_usage(struct admin *a, json_t **out)
+{
+	struct question q = {"GET", "/admin/api/status", NULL, ASK_TIMEOUT};
+	enum exit_code code = locate(a);
+	json_t *status = NULL;
+
+	if (code != EXIT_DONE)
+		return code;
+	code = daemon_ask(a, PROXYD, &q, &status);
+	if (code == EXIT_DOWN && !a->addr) {
+		json_decref(status);
+		code = daemon_ask(a, WORKERD, &q, &status);
+	}
+	if (code == EXIT_DONE)
+		*out = usage_of(status);
+	else
+		fprintf(stderr, "adminctl: no daemon tells: %s\n",
+		        json_string_value(json_object_get(status, "error")));
+	json_decref(status);
+	return code;
+}
+
+void show_usage(const json_t *result)
+{
+	static const struct print_column columns[] = {
+		{"BACKEND", "name", PRINT_TEXT},
+		{"REQUESTS", "api_requests", PRINT_COUNT},
+		{"LIMIT", "api_request_limit", PRINT_COUNT_LIMIT},
+		{"EGRESS", "egress_bytes", PRINT_BYTES},
+		{"LIMIT", "egress_byte_limit", PRINT_LIMIT},
+		{"INGRESS", "ingress_bytes", PRINT_BYTES},
+		{"LIMIT", "ingress_byte_limit", PRINT_LIMIT},
+	};
+
+	printf("usage of %s (UTC):\n", text(result, "usage_period"));
+	print_table(json_object_get(result, "backends"), columns, sizeof columns / sizeof *columns);
+}
+
+enum exit_code cmd_usage_flush(struct admin *a, json_t **out)
+{
+	struct question q = {"POST", "/admin/api/usage-flush", NULL, ASK_TIMEOUT};
+	enum exit_code code = locate(a);
+
+	return code == EXIT_DONE ? daemons_ask(a, &q, out) : code;
+}
+
+void show_usage_flush(const json_t *result)
+{
+	const char *name;
+	json_t *daemon;
+
+	json_object_foreach((json_t *)result, name, daemon) if (daemon_replied(name, daemon))
+		printf("%s: %s\n", name, text(daemon, "status"));
 }

@@ -163,6 +163,32 @@ static void show_jobs(const json_t *workerd)
 	print_table(rows, columns, COUNT(columns));
 }
 
+static bool has_limit(const json_t *backend)
+{
+	static const char *const limits[] = {"api_request_limit", "egress_byte_limit",
+	                                     "ingress_byte_limit"};
+
+	for (size_t i = 0; i < COUNT(limits); i++)
+		if (json_integer_value(json_object_get(backend, limits[i])) > 0)
+			return true;
+	return false;
+}
+
+/* Of interest where a month has limits. */
+static void show_limited_usage(const json_t *daemon)
+{
+	bool limited = false;
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(json_object_get(daemon, "backends"), i, row) limited =
+		limited || has_limit(row);
+	if (!limited)
+		return;
+	putchar('\n');
+	show_usage(daemon);
+}
+
 void show_status(const json_t *r)
 {
 	const json_t *proxyd = json_object_get(r, "proxyd");
@@ -173,6 +199,7 @@ void show_status(const json_t *r)
 	show_children(proxyd);
 	show_backends(proxyd);
 	show_faults(proxyd);
+	show_limited_usage(json_object_get(proxyd, "backends") ? proxyd : workerd);
 	/* both know; proxyd first, because it sees what it causes at once */
 	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
 	show_jobs(workerd);

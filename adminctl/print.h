@@ -15,12 +15,13 @@ void print_json(const json_t *v);
 
 enum print_kind {
 	PRINT_TEXT,
-	PRINT_COUNT,   /* a number, right-aligned */
-	PRINT_BYTES,   /* 1536 -> "1.5 KiB" */
-	PRINT_LIMIT,   /* as PRINT_BYTES, 0 is "unlimited" */
-	PRINT_SECONDS, /* a duration: 93784 -> "1d 2h 3m" */
-	PRINT_MS,      /* a duration in milliseconds: 1234 -> "1.2s" */
-	PRINT_SINCE,   /* an RFC 3339 time: "12s ago", "in 40s" */
+	PRINT_COUNT,       /* a number, right-aligned */
+	PRINT_BYTES,       /* 1536 -> "1.5 KiB" */
+	PRINT_LIMIT,       /* as PRINT_BYTES, 0 is "unlimited" */
+	PRINT_COUNT_LIMIT, /* likewise, as PRINT_COUNT */
+	PRINT_SECONDS,     /* a duration: 93784 -> "1d 2h 3m" */
+	PRINT_MS,          /* a duration in milliseconds: 1234 -> "1.2s" */
+	PRINT_SINCE,       /* an RFC 3339 time: "12s ago", "in 40s" */
 };
 
 /* One value as text; what is absent or null is "-". Control characters of

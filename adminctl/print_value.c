@@ -74,7 +74,7 @@ static void put_text(struct buf *out, const char *s)
 
 static void put_number(struct buf *out, json_int_t n, enum print_kind kind)
 {
-	if (kind == PRINT_LIMIT && n == 0)
+	if ((kind == PRINT_LIMIT || kind == PRINT_COUNT_LIMIT) && n == 0)
 		buf_add_cstr(out, "unlimited");
 	else if (kind == PRINT_BYTES || kind == PRINT_LIMIT)
 		put_bytes(out, n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lays out the shared board: the struct, then the breakers, then the metrics.
+ * Lays out the shared board: the struct, then the breakers, the usage, the metrics.
  */
 #include "proxyd/board.h"
 
@@ -30,10 +30,15 @@ static size_t breakers_size(size_t backends)
 	return round_up(backends * sizeof(struct breaker));
 }
 
+static size_t usage_size(size_t backends)
+{
+	return round_up(backends * sizeof(struct usage));
+}
+
 size_t board_size(const struct config *c)
 {
 	return round_up(sizeof(struct board)) + breakers_size(c->n_backends) +
-	       metrics_size(children_for(c), (int)c->n_backends);
+	       usage_size(c->n_backends) + metrics_size(children_for(c), (int)c->n_backends);
 }
 
 struct board *board_new(const struct config *c)
@@ -49,6 +54,7 @@ struct board *board_new(const struct config *c)
 	b->n_children = children_for(c);
 	b->started = clock_wall();
 	b->log_level = -1;
+	b->usage_flusher.flushed = clock_mono(); /* there is nothing yet */
 	board_set_breakers(b, c);
 	return b;
 }
@@ -58,9 +64,14 @@ struct breaker *board_breakers(struct board *b)
 	return (struct breaker *)((char *)b + round_up(sizeof *b));
 }
 
+struct usage *board_usage(struct board *b)
+{
+	return (struct usage *)((char *)board_breakers(b) + breakers_size((size_t)b->n_backends));
+}
+
 void *board_metrics(struct board *b)
 {
-	return (char *)board_breakers(b) + breakers_size((size_t)b->n_backends);
+	return (char *)board_usage(b) + usage_size((size_t)b->n_backends);
 }
 
 enum log_level board_log_level(const struct board *b, const struct config *c)

@@ -3,7 +3,7 @@
  * The shared board: anonymous shared memory, mapped by the supervisor before
  * any fork, seen by all children. Fixed layout, written with C11 atomics and
  * without locks, so that a child killed at any instruction leaves nothing held.
- * Regions after the struct: breakers of the backends, then metrics.
+ * Regions after the struct: breakers of the backends, their usage, then metrics.
  */
 #ifndef PROXYD_BOARD_H
 #define PROXYD_BOARD_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "backend/breaker.h"
+#include "backend/usage_flush.h"
 #include "base/log.h"
 #include "db/db.h"
 
@@ -59,6 +60,7 @@ struct board {
 	char start_error[240];          /* why a child could not start; by the last such one */
 	_Atomic uint64_t child_restarts;
 	_Atomic int log_level; /* set by an operator; -1: as configured */
+	struct usage_flusher usage_flusher;
 	int n_backends;
 	int n_children; /* entries of child[] in use, fixed */
 	struct board_child child[BOARD_CHILDREN];
@@ -68,6 +70,7 @@ struct board {
  * change on reload. */
 struct board *board_new(const struct config *c);
 struct breaker *board_breakers(struct board *b); /* n_backends of them */
+struct usage *board_usage(struct board *b);      /* likewise */
 /* The metrics region: a slot for each of n_children. */
 void *board_metrics(struct board *b);
 size_t board_size(const struct config *c);

@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "backend/backend.h"
+#include "backend/usage_flush.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -57,8 +58,8 @@ struct child {
 	struct server server;
 	struct ssl_ctx_st *tls;
 	struct doors *doors;
-	struct wait_group group;
-	struct task *heartbeat, *signals;
+	struct wait_group group, flushing;
+	struct task *heartbeat, *signals, *usage;
 	int signal_fd;
 	struct notify wake; /* leaving was set */
 	bool leaving;
@@ -102,6 +103,19 @@ static void signal_task(void *arg)
 			on_signal(c, info.ssi_signo);
 	} while (rt_fd_wait_read(f, CLOCK_NEVER) == 0);
 	rt_fd_close(&f);
+}
+
+/* Any child may flush for all of them; what the last ones have counted is the
+ * supervisor's. Those that leave have settings of yesterday. */
+static void usage_task(void *arg)
+{
+	struct child *c = arg;
+	struct server *s = &c->server;
+	struct board *b = s->board;
+
+	while (task_sleep(usage_flush_pace(s->config)) == 0)
+		if (s->self->state == CHILD_SERVING)
+			usage_flush_tick(&b->usage_flusher, board_usage(b), s->config, s->store);
 }
 
 /* --- what requests need ---------------------------------------------------------- */
@@ -156,7 +170,10 @@ static enum err open_server(struct child *c, struct error *e)
 	r = backend_set_open(config, board_breakers(s->board), s->store, &s->backends, e);
 	if (r != ERR_OK)
 		return r;
+	backend_set_count(&s->backends, board_usage(s->board));
 	s->engine = engine_new(config, s->store, &s->backends);
+	if (wait_group_spawn(&c->flushing, "usage", usage_task, c, &c->usage) < 0)
+		return err_set(e, ERR_IO, "no task can be started");
 	return ERR_OK;
 }
 
@@ -164,6 +181,9 @@ static void close_server(struct child *c)
 {
 	struct server *s = &c->server;
 
+	if (c->usage)
+		task_cancel(c->usage);
+	wait_group_wait(&c->flushing, 0);
 	if (s->engine)
 		engine_free(&s->engine);
 	backend_set_close(&s->backends);

@@ -280,6 +280,7 @@ static void forget(struct children *k, int entry)
 	struct board_child *b = &k->board->child[entry];
 
 	metrics_retire_slot(entry);
+	usage_flusher_orphaned(&k->board->usage_flusher, k->process[entry].pid);
 	b->state = CHILD_NONE;
 	b->pid = 0;
 	k->process[entry].pid = 0;

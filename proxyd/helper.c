@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "backend/usage_flush.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -58,20 +59,24 @@ static enum err migrate(const char *conninfo, struct helper_report *r, int64_t d
 	return rc;
 }
 
-static enum err boot(const struct config *c, const char *conninfo, struct helper_report *r,
+/* A server that is started again must not forget that a limit is reached. */
+static enum err boot(const struct config *c, const char *conninfo, struct helper *h,
                      int64_t deadline, struct error *e)
 {
+	struct helper_report *r = h->report;
 	enum err rc = start_embedded(c, r, e);
 
 	if (rc == ERR_OK)
 		rc = migrate(conninfo, r, deadline, e);
 	if (rc == ERR_OK)
 		rc = store_sync_config(conninfo, c, e);
+	if (rc == ERR_OK)
+		rc = usage_flush_blocking(h->usage, c, conninfo, e);
 	return rc;
 }
 
-static enum err run(enum helper_job job, const struct config *c, struct helper_report *r,
-                    int64_t deadline, struct error *e)
+static enum err run(enum helper_job job, const struct config *c, struct helper *h, int64_t deadline,
+                    struct error *e)
 {
 	struct arena *a = arena_new();
 	const char *conninfo = db_conninfo(a, c);
@@ -79,21 +84,24 @@ static enum err run(enum helper_job job, const struct config *c, struct helper_r
 
 	switch (job) {
 	case HELPER_BOOT:
-		rc = boot(c, conninfo, r, deadline, e);
+		rc = boot(c, conninfo, h, deadline, e);
 		break;
 	case HELPER_QUOTA:
 		rc = store_sync_config(conninfo, c, e);
 		break;
 	case HELPER_EMBEDDED:
-		rc = start_embedded(c, r, e);
+		rc = start_embedded(c, h->report, e);
+		break;
+	case HELPER_USAGE:
+		rc = usage_flush_blocking(h->usage, c, conninfo, e);
 		break;
 	}
 	arena_free(&a);
 	return rc;
 }
 
-static _Noreturn void helper_main(enum helper_job job, const struct config *c,
-                                  struct helper_report *r, int64_t deadline, pid_t supervisor)
+static _Noreturn void helper_main(enum helper_job job, const struct config *c, struct helper *h,
+                                  int64_t deadline, pid_t supervisor)
 {
 	struct error e = {0};
 
@@ -105,9 +113,9 @@ static _Noreturn void helper_main(enum helper_job job, const struct config *c,
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != supervisor)
 		_exit(DAEMON_FAILED);
-	if (run(job, c, r, deadline, &e) == ERR_OK)
+	if (run(job, c, h, deadline, &e) == ERR_OK)
 		_exit(DAEMON_OK);
-	snprintf(r->error, sizeof r->error, "%s", e.text);
+	snprintf(h->report->error, sizeof h->report->error, "%s", e.text);
 	_exit(DAEMON_FAILED);
 }
 
@@ -135,7 +143,7 @@ bool helper_start(struct helper *h, enum helper_job job, const struct config *c,
 	fflush(NULL);
 	h->pid = fork();
 	if (h->pid == 0)
-		helper_main(job, c, h->report, deadline, self);
+		helper_main(job, c, h, deadline, self);
 	if (h->pid < 0) {
 		snprintf(h->report->error, sizeof h->report->error, "fork failed");
 		h->pid = 0;

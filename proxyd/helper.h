@@ -13,11 +13,13 @@
 #include <sys/types.h>
 
 struct config;
+struct usage;
 
 enum helper_job {
-	HELPER_BOOT,     /* embedded cluster, migrations, quota limits */
+	HELPER_BOOT,     /* embedded cluster, migrations, quota limits, usage so far */
 	HELPER_QUOTA,    /* quota limits only */
 	HELPER_EMBEDDED, /* the embedded cluster has died: start it again */
+	HELPER_USAGE,    /* what the children have counted last */
 };
 
 /* Shared memory between the helper and the supervisor. */
@@ -32,6 +34,7 @@ struct helper {
 	enum helper_job job;
 	int64_t kill_at;
 	struct helper_report *report;
+	struct usage *usage; /* of the board, set before the first job */
 };
 
 void helper_init(struct helper *h);

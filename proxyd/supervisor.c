@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The supervisor's loop and the phases of the daemon: boot, start, serve, delay,
- * leave. Everything that happens is a signal or the passing of time, so one turn
+ * leave, flush. Everything that happens is a signal or the passing of time, so one turn
  * is: wait, take signals, reap, tick. Its complication is that a stop may come
  * in any phase; all of them end through PHASE_LEAVE.
  */
@@ -33,6 +33,8 @@
 
 #define LEAVE_LIMIT (CHILD_LEAVE_SECONDS * CLOCK_SEC)
 
+#define FLUSH_LIMIT (10 * CLOCK_SEC) /* for a database that hangs when all ends */
+
 #define POSTMASTER_BACKOFF_MIN (1 * CLOCK_SEC)
 #define POSTMASTER_BACKOFF_MAX (30 * CLOCK_SEC)
 
@@ -48,6 +50,7 @@ static void open_board(struct supervisor *s)
 	s->backend_names = mem_alloc(c->n_backends * sizeof *s->backend_names);
 	for (size_t i = 0; i < c->n_backends; i++)
 		s->backend_names[i] = c->backends[i].name;
+	s->helper.usage = board_usage(s->board);
 	metrics_attach(board_metrics(s->board), s->board->n_children, s->board->n_backends,
 	               s->backend_names);
 }
@@ -219,6 +222,11 @@ static void helper_done(struct supervisor *s, bool ok)
 	case HELPER_EMBEDDED:
 		postmaster_started(s, ok);
 		break;
+	case HELPER_USAGE:
+		if (!ok)
+			log_error("runtime", "usage of the last moments is lost",
+			          LOG_STR("error", s->helper.report->error));
+		break;
 	case HELPER_QUOTA:
 		if (s->reload.step == RELOAD_STEP_QUOTA)
 			reload_quota_done(s, ok);
@@ -270,6 +278,24 @@ static void take_signals(struct supervisor *s)
 		on_signal(s, info.ssi_signo);
 }
 
+static bool is_usage_flushed(const struct supervisor *s)
+{
+	for (int i = 0; i < s->board->n_backends; i++)
+		if (!usage_is_flushed(&s->helper.usage[i]))
+			return false;
+	return true;
+}
+
+/* The children have gone. */
+static void flush(struct supervisor *s)
+{
+	s->phase = PHASE_FLUSH;
+	if (!is_usage_flushed(s) &&
+	    !helper_start(&s->helper, HELPER_USAGE, s->current->config, 0, FLUSH_LIMIT))
+		log_error("runtime", "usage of the last moments is lost",
+		          LOG_STR("error", s->helper.report->error));
+}
+
 static void check_start(struct supervisor *s)
 {
 	size_t died;
@@ -300,6 +326,8 @@ static void tick(struct supervisor *s)
 	if (s->phase == PHASE_DELAY && clock_mono() >= s->phase_end)
 		leave(s);
 	if (s->phase == PHASE_LEAVE && children_alive(s->children) == 0 && !s->helper.pid)
+		flush(s);
+	if (s->phase == PHASE_FLUSH && !s->helper.pid)
 		s->phase = PHASE_DONE;
 	generations_sweep(s);
 }

@@ -35,6 +35,7 @@ enum supervisor_phase {
 	PHASE_SERVE,
 	PHASE_DELAY, /* not ready any more, but serving, for server.shutdown_delay */
 	PHASE_LEAVE, /* the children finish */
+	PHASE_FLUSH, /* what they have counted last goes to the database */
 	PHASE_DONE,
 };
 

@@ -9,6 +9,7 @@
 #include "ctl/admin.h"
 #include "ctl/drains.h"
 #include "ctl/token.h"
+#include "ctl/usage.h"
 #include "db/db.h"
 #include "net/http_server.h"
 #include "observe/metrics.h"
@@ -24,7 +25,7 @@
 static void get_status(struct http_call *c, struct str arg)
 {
 	(void)arg;
-	admin_reply(c, 200, status_json(c->server));
+	admin_reply(c, 200, status_json(c->server, c->arena));
 }
 
 static void get_workers(struct http_call *c, struct str arg)
@@ -119,6 +120,14 @@ static void get_drains(struct http_call *c, struct str arg)
 	setup_drop(&s);
 }
 
+static void post_usage_flush(struct http_call *c, struct str arg)
+{
+	struct error e;
+
+	(void)arg;
+	ctl_usage_reply(c, worker_usage_flush(c->server, &e), &e);
+}
+
 static void handle_api(struct http_call *c, const struct config *config, bool control)
 {
 	static const struct admin_route routes[] = {
@@ -131,6 +140,7 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"GET", "/admin/api/drains", get_drains, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
+		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
 		{"GET", "/admin/api/reload-status", get_reload, false},
 		{"POST", "/admin/api/reload", do_reload, true},
 	};
@@ -153,6 +163,7 @@ static void refresh_gauges(struct worker *w)
 	struct setup *s = setup_use(w);
 
 	store_refresh_gauges(s->store);
+	usage_export(s->usage, s->backends.n);
 	setup_drop(&s);
 	metrics_set(METRIC_BREAKER_STATE, METRIC_BREAKER_DATABASE, METRIC_NONE, METRIC_NONE,
 	            db_state(w->db));

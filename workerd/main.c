@@ -201,14 +201,27 @@ static enum err open_all(struct worker *w, struct error *e)
 	r = db_wait_ready(w->db, clock_deadline(READY_WAIT), e);
 	if (r == ERR_OK)
 		r = setup_open(w, w->first, NULL, &w->setup, e);
+	if (r == ERR_OK) /* to know which limits are reached already */
+		r = worker_usage_flush(w, e);
 	return r;
+}
+
+/* The last jobs have ended. */
+static void flush_last(struct worker *w)
+{
+	struct error e;
+
+	if (worker_usage_flush(w, &e) != ERR_OK)
+		log_error(COMPONENT, "usage of the last moments is lost", LOG_STR("error", e.text));
 }
 
 static void serve_until_stopped(struct start *s)
 {
 	struct worker *w = &s->worker;
+	struct wait_group flushing = {0};
 	struct db_listener *listener;
 	struct watch *watch;
+	struct task *usage;
 	struct doors *doors;
 
 	w->scheduler = scheduler_new(w);
@@ -216,6 +229,8 @@ static void serve_until_stopped(struct start *s)
 	listener = db_listen(w->conninfo, "s3o_jobs", on_notification, w->scheduler);
 	doors = serve_new(w, s->tcp, s->control);
 	s->signal_task = task_spawn("signals", signal_main, s);
+	if (wait_group_spawn(&flushing, "usage", worker_usage_main, w, &usage) < 0)
+		abort(); /* no memory for a stack at start */
 	w->ready = true;
 	daemon_ready();
 	while (!w->stopping) {
@@ -233,6 +248,9 @@ static void serve_until_stopped(struct start *s)
 	db_listener_free(&listener);
 	serve_free(&doors);
 	scheduler_free(&w->scheduler);
+	task_cancel(usage);
+	wait_group_wait(&flushing, 0);
+	flush_last(w);
 	if (s->signal_task)
 		task_cancel(s->signal_task);
 }

@@ -76,15 +76,16 @@ void worker_metrics_attach(const struct config *c)
 
 /* --- setups -------------------------------------------------------------- */
 
-static struct breaker *make_breakers(const struct config *c)
+/* What would be in shared memory. */
+static void *alloc_aligned(size_t align, size_t size)
 {
-	size_t size = (c->n_backends + 1) * sizeof(struct breaker);
-	struct breaker *all = aligned_alloc(_Alignof(struct breaker), size);
+	void *p = aligned_alloc(align, size);
 
-	if (!all)
+	if (!p)
 		abort();
-	return memset(all, 0, size);
+	return memset(p, 0, size);
 }
+#define MAKE_ALL(type, n) alloc_aligned(_Alignof(type), ((n) + 1) * sizeof(type))
 
 static void setup_close(struct setup *s)
 {
@@ -95,6 +96,7 @@ static void setup_close(struct setup *s)
 		store_free(&s->store);
 	free(s->silent_until);
 	free(s->breakers);
+	free(s->usage);
 	config_free(&s->owned);
 	free(s);
 }
@@ -108,7 +110,8 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 	s->config = c;
 	s->owned = owned;
 	s->users = 1;
-	s->breakers = make_breakers(c);
+	s->breakers = MAKE_ALL(struct breaker, c->n_backends);
+	s->usage = MAKE_ALL(struct usage, c->n_backends);
 	s->silent_until = mem_alloc((c->n_backends + 1) * sizeof *s->silent_until);
 	s->store = store_new(w->db, c, w->instance);
 	r = backend_set_open(c, s->breakers, s->store, &s->backends, e);
@@ -117,6 +120,7 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 		return r;
 	}
 	s->engine = engine_new(c, s->store, &s->backends);
+	backend_set_count(&s->backends, s->usage);
 	*out = s;
 	return ERR_OK;
 }
@@ -188,7 +192,7 @@ static enum err replace(struct worker *w, struct config *config, struct error *e
 		worker_metrics_attach(old->config);
 		return r;
 	}
-	w->setup = next;
+	worker_usage_replace(w, next);
 	w->generation++;
 	setup_drop(&old);
 	return ERR_OK;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The status pages. Each waits for the database at most once, and holds the
- * setup while it does.
+ * The status pages. Each holds the setup while it waits for the database.
  */
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "ctl/admin.h"
+#include "ctl/usage.h"
 #include "db/db.h"
 #include "store/store.h"
+#include "store/usage.h"
 #include "workerd/job.h"
 #include "workerd/scheduler.h"
 #include "workerd/status.h"
@@ -57,7 +59,24 @@ static void add_depths(struct worker *w, json_t *status)
 	setup_drop(&s);
 }
 
-json_t *status_json(struct worker *w)
+static void add_backends(struct worker *w, json_t *status, struct arena *a)
+{
+	struct setup *s = setup_use(w);
+	const struct store_usage *usage = ctl_usage_read(status, s->store, s->config, a);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->backends.n; i++) {
+		const struct config_backend *b = &s->config->backends[i];
+		json_t *o = json_pack("{s:s}", "name", b->name);
+
+		ctl_usage_add(o, b, usage ? &usage[i] : NULL);
+		json_array_append_new(list, o);
+	}
+	json_object_set_new(status, "backends", list);
+	setup_drop(&s);
+}
+
+json_t *status_json(struct worker *w, struct arena *a)
 {
 	json_t *status = json_pack(
 		"{s:s, s:s, s:i, s:o, s:I, s:I, s:b}", "daemon", "workerd", "version", S3O_VERSION,
@@ -65,6 +84,7 @@ json_t *status_json(struct worker *w)
 		(json_int_t)((clock_wall() - w->started) / CLOCK_SEC), "generation",
 		(json_int_t)w->generation, "db_healthy", db_is_healthy(w->db));
 
+	add_backends(w, status, a);
 	add_depths(w, status);
 	json_object_set_new(status, "jobs", jobs_json(w));
 	return status;

@@ -10,8 +10,9 @@
 
 struct worker;
 
-/* The daemon, its jobs, the queues (left out while the database is away). Parks. */
-json_t *status_json(struct worker *w);
+/* The daemon, its jobs, the usage of backends and the queues (left out while the database
+ * is away). Parks. */
+json_t *status_json(struct worker *w, struct arena *a);
 /* The health of all jobs as all daemons of the database have recorded it; while
  * the database is away, as this one knows it. Parks. */
 json_t *status_workers_json(struct worker *w, struct arena *a);

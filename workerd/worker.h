@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "backend/backend.h"
+#include "backend/usage_flush.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "ctl/daemon.h"
@@ -25,6 +26,7 @@ struct store;
 struct setup {
 	const struct config *config;
 	struct breaker *breakers; /* of this process alone, one per backend */
+	struct usage *usage;      /* likewise */
 	struct backend_set backends;
 	int64_t *silent_until; /* one per backend, monotonic: no deletion before, because
 	                        * it has let one time out; written by the clean-up */
@@ -57,6 +59,7 @@ struct worker {
 	struct db *db;
 	struct setup *setup; /* the current one */
 	struct scheduler *scheduler;
+	struct usage_flusher usage_flusher; /* of the current setup */
 	struct reload reload;
 	bool ready, stopping;
 	struct notify changed; /* a reload is wanted, or the end */
@@ -76,6 +79,15 @@ void setup_drop(struct setup **s);
 void worker_reload(struct worker *w);
 /* Asks the main task for a reload. */
 void worker_want_reload(struct worker *w);
+
+/* usage.c: until it is cancelled, writes what is counted to the database now and then;
+ * arg is the worker. */
+void worker_usage_main(void *arg);
+/* Writes it now. Parks. */
+enum err worker_usage_flush(struct worker *w, struct error *e);
+/* Between passes: puts the next setup to use, with all that the present one has counted
+ * and could not write any more. */
+void worker_usage_replace(struct worker *w, struct setup *next);
 
 /* Shared memory is not needed by a single process; one region all the same. */
 void worker_metrics_attach(const struct config *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all backends have in common: the circuit breaker, metrics and one retry
+ * What all backends have in common: the circuit breaker, metrics, usage and one retry
  * around each call.
  *
  * A breaker that let a call through must be told how it ended, on every path;
@@ -13,6 +13,7 @@
 #include "backend/backend_private.h"
 #include "backend/body_meter.h"
 #include "backend/breaker.h"
+#include "backend/usage.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
@@ -76,6 +77,12 @@ enum err backend_set_open(const struct config *c, struct breaker *breakers, stru
 		out->n++;
 	}
 	return ERR_OK;
+}
+
+void backend_set_count(struct backend_set *s, struct usage *usages)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->list[i]->usage = &usages[i];
 }
 
 void backend_set_close(struct backend_set *s)
@@ -248,7 +255,7 @@ enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, 
 	p->sent_any = p->source_failed = false;
 	if (r != ERR_OK)
 		return r;
-	p->body = body_meter_init(&meter, source);
+	p->body = body_meter_init(&meter, source, usage_add_ingress, b->usage);
 	r = b->ops->put(b, a, p, c.e);
 	if (!meter.touched && pause_for_retry(&c, r))
 		r = b->ops->put(b, a, p, c.e);
@@ -293,7 +300,7 @@ enum err backend_get(struct backend *b, struct arena *a, struct backend_get *g, 
 	if (pause_for_retry(&c, r))
 		r = b->ops->get(b, a, g, c.e);
 	if (r == ERR_OK)
-		g->body = body_meter_new(g->body, c.start, c.operation, b->index);
+		g->body = body_meter_new(g->body, b, c.start, c.operation);
 	else
 		observe(&c);
 	return call_end(&c, r, false);

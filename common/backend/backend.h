@@ -36,6 +36,7 @@ struct config_backend;
 struct backend;
 struct breaker;
 struct store;
+struct usage;
 
 struct backend_put {
 	struct str key;
@@ -104,6 +105,7 @@ struct backend {
 	int64_t timeout_us;      /* server.backend_timeout: to the answer's head, and for each
 	                          * wait without progress in a body */
 	struct breaker *breaker; /* in shared memory; NULL: none */
+	struct usage *usage;     /* likewise; see backend_set_count() */
 	uint64_t copy_max;       /* bytes that it copies by itself; 0: it cannot, or has said so */
 };
 
@@ -121,6 +123,11 @@ struct backend_set {
 enum err backend_set_open(const struct config *c, struct breaker *breakers, struct store *store,
                           struct backend_set *out, struct error *e);
 void backend_set_close(struct backend_set *s);
+/* From here on calls are counted in usages[i] (see usage.h), which outlive the set: each
+ * request that leaves for a backend, repeated and failed ones too, and the bytes of
+ * bodies as they flow. A backend that copies by itself moves none. A call of a folder is
+ * one request when the folder is open. Calls that were not sent count nothing. */
+void backend_set_count(struct backend_set *s, struct usage *usages);
 struct backend *backend_by_name(const struct backend_set *s, struct str name); /* NULL: none */
 
 /* Why the backend cannot be used at all, or NULL: as far as it is known it can.
@@ -148,8 +155,9 @@ int64_t backend_copy_patience(const struct backend *b, uint64_t size);
  * process, so not longer than those of any other write. */
 int64_t backend_copy_landing(const struct backend *b, uint64_t size);
 
-/* The calls: breaker, metrics (s3o_backend_requests_total, ..._duration_seconds)
- * and retry of ERR_BUSY around the implementation. */
+/* The calls: breaker, metrics (s3o_backend_requests_total, ..._duration_seconds), usage
+ * and retry of ERR_BUSY around the implementation. Limits of usage are not asked here:
+ * what may be done in spite of them, such as deleting, is the caller's business. */
 enum err backend_put(struct backend *b, struct arena *a, struct backend_put *p, struct error *e);
 /* Lets the backend itself make p->key of `size` bytes under another key of it. p as for
  * backend_put(), but its body and sha256 do not count: type and metadata are those of p,

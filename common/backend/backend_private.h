@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The implementations, as backend.c makes them. Each fills ops and what its own
- * struct adds; backend.c fills the rest of struct backend.
+ * struct adds; backend.c fills the rest of struct backend. Only they know when a request
+ * really leaves: they tell usage_add_call(). Bytes are counted in backend.c.
  */
 #ifndef BACKEND_BACKEND_PRIVATE_H
 #define BACKEND_BACKEND_PRIVATE_H

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "backend/dir_private.h"
+#include "backend/usage.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -190,6 +191,7 @@ enum err dir_enter(struct directory *d, struct dir_root **out, struct error *e)
 			return err_set(e, ERR_TIMEOUT, "path %s does not answer",
 			               d->base.config->path);
 	}
+	usage_add_call(d->base.usage);
 	*out = dir_root_use(d->root);
 	return ERR_OK;
 }

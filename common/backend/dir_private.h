@@ -90,8 +90,8 @@ enum err dir_absent(const struct dir_root *r, struct error *e);
 
 /* --- dir_open.c: opening, on the loop's side ------------------------------- */
 
-/* The folder, to be dropped. Waits for the end of the first attempt to open it, at
- * most for the backend's timeout. */
+/* How each call begins: the folder, to be dropped, and a request is counted. Waits for
+ * the end of the first attempt to open it, at most for the backend's timeout. */
 enum err dir_enter(struct directory *d, struct dir_root **out, struct error *e);
 /* Starts the task that opens it. */
 void dir_open(struct directory *d);

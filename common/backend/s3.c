@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/s3_private.h"
+#include "backend/usage.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/mem.h"
@@ -79,6 +80,7 @@ static enum err exchange(struct s3 *s, struct arena *a, const struct request *r,
 		.n_fields = r->n_fields,
 		.now = clock_wall(),
 	};
+	enum err result;
 
 	sigv4_sign(&s->credentials, &o, a, &r->fields[r->n_fields]);
 	x->method = r->method;
@@ -91,7 +93,10 @@ static enum err exchange(struct s3 *s, struct arena *a, const struct request *r,
 	x->idle_us = s->base.timeout_us;
 	if (x->response_us == 0)
 		x->response_us = s->base.timeout_us;
-	return http_client_exchange(s->client, a, x, e);
+	result = http_client_exchange(s->client, a, x, e);
+	if (x->sent_any)
+		usage_add_call(s->base.usage);
+	return result;
 }
 
 /* A request without a body. */

@@ -69,6 +69,8 @@ const char *err_name(enum err code)
 		return "denied";
 	case ERR_NO_SPACE:
 		return "no_space";
+	case ERR_USED_UP:
+		return "used_up";
 	case ERR_TOO_LARGE:
 		return "too_large";
 	case ERR_PRECONDITION:

@@ -19,6 +19,7 @@ enum err {
 	ERR_NO_UPLOAD,    /* the upload of a part does not exist (any more) */
 	ERR_DENIED,       /* credentials or permissions */
 	ERR_NO_SPACE,     /* quota or disk full */
+	ERR_USED_UP,      /* a limit of the month is reached; nothing was sent */
 	ERR_TOO_LARGE,    /* above a configured limit */
 	ERR_PRECONDITION, /* a condition of the request does not hold */
 	ERR_RANGE,        /* the requested range cannot be satisfied */

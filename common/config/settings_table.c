@@ -275,12 +275,14 @@ static const struct setting backend_settings[] = {
 	{LIST(struct config_backend, "labels", LABELS, labels, n_labels), ACTIVE,
          .prose = "Names and values of your choice, such as provider: aws. See "
                   "replication.spread_over."},
-	{BACKEND("api_request_limit", INT, api_request_limit), .zero = ZERO_VALUE, NOT_NEGATIVE,
-         .prose = "Requests per calendar month, UTC. 0 sets no limit."},
-	{BACKEND("egress_byte_limit", SIZE, egress_byte_limit), .zero = ZERO_VALUE, NOT_NEGATIVE,
-         .prose = "Bytes read per calendar month. 0 sets no limit."},
-	{BACKEND("ingress_byte_limit", SIZE, ingress_byte_limit), .zero = ZERO_VALUE, NOT_NEGATIVE,
-         .prose = "Bytes written per calendar month. 0 sets no limit."},
+	{BACKEND("api_request_limit", INT, api_request_limit), ACTIVE, .zero = ZERO_VALUE,
+         NOT_NEGATIVE,
+         .prose = "Requests per calendar month, UTC. 0 sets no limit. A backend that has reached "
+                  "a limit gets no new objects and is passed over by reads; deletions go on."},
+	{BACKEND("egress_byte_limit", SIZE, egress_byte_limit), ACTIVE, .zero = ZERO_VALUE,
+         NOT_NEGATIVE, .prose = "Bytes read per calendar month. 0 sets no limit."},
+	{BACKEND("ingress_byte_limit", SIZE, ingress_byte_limit), ACTIVE, .zero = ZERO_VALUE,
+         NOT_NEGATIVE, .prose = "Bytes written per calendar month. 0 sets no limit."},
 	{0}};
 static const struct section backends = {.path = "backends[]",
                                         .settings = backend_settings,
@@ -576,15 +578,15 @@ static const struct section ui = {.path = "ui",
                                   .prose = "Dashboard and administration over HTTP."};
 
 static const struct setting usage_flush_settings[] = {
-	{C("interval", DURATION, usage_flush.interval), .fallback = "30s", POSITIVE,
+	{C("interval", DURATION, usage_flush.interval), ACTIVE, .fallback = "30s", POSITIVE,
          .prose = "How often counted usage is written to the database."},
-	{C("adaptive_enabled", BOOL, usage_flush.adaptive_enabled), .fallback = "false",
+	{C("adaptive_enabled", BOOL, usage_flush.adaptive_enabled), ACTIVE, .fallback = "false",
          .prose = "Write more often when a monthly limit is near."},
-	{C("adaptive_threshold", FLOAT, usage_flush.adaptive_threshold), .fallback = "0.8",
+	{C("adaptive_threshold", FLOAT, usage_flush.adaptive_threshold), ACTIVE, .fallback = "0.8",
          .min = 0, .max = 1, .open = true, .complaint = "must be between 0 and 1 (exclusive)",
          .prose = "Share of a limit from which it counts as near."},
-	{C("fast_interval", DURATION, usage_flush.fast_interval), .fallback = "5s", POSITIVE,
-         .prose = "The interval when a limit is near. Less than interval."},
+	{C("fast_interval", DURATION, usage_flush.fast_interval), ACTIVE, .fallback = "5s",
+         POSITIVE, .prose = "The interval when a limit is near. Less than interval."},
 	{0}};
 static const struct section usage_flush = {
 	.path = "usage_flush", .settings = usage_flush_settings, .prose = "Monthly usage."};

@@ -242,9 +242,7 @@ enum err db_wait_ready(struct db *d, int64_t deadline, struct error *e)
 	return r;
 }
 
-/* libpq wants terminated strings: all in one piece of memory, freed by the
- * caller, or NULL when a parameter has a NUL inside, which no text has. */
-static char *terminate(const struct db_query *q, const struct db_param *params, const char **values)
+char *db_terminate(const struct db_query *q, const struct db_param *params, const char **values)
 {
 	size_t n = 1;
 	for (int i = 0; i < q->n_params; i++) {
@@ -352,7 +350,7 @@ enum err db_exec(struct db *d, enum query q, const struct db_param *params, stru
                  struct error *e)
 {
 	const char *values[QUERY_PARAMS_MAX];
-	char *copies = terminate(db_query(q), params, values);
+	char *copies = db_terminate(db_query(q), params, values);
 	*out = NULL;
 	if (!copies)
 		return err_set(e, ERR_INVALID, "%s: a NUL character in a text", db_query(q)->name);

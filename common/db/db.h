@@ -77,6 +77,11 @@ enum err db_exec(struct db *d, enum query q, const struct db_param *params, stru
 enum err db_exec_blocking(const char *conninfo, enum query q, const char *const *values,
                           size_t rows, struct error *e);
 
+/* The same for one statement that tells something: parameters and result as of db_exec(),
+ * and its errors, but ERR_UNAVAILABLE also when the connection breaks at the wrong moment. */
+enum err db_query_blocking(const char *conninfo, enum query q, const struct db_param *params,
+                           struct db_result **out, struct error *e);
+
 int db_rows(const struct db_result *r);
 bool db_is_null(const struct db_result *r, int row, int col);
 struct str db_str(const struct db_result *r, int row, int col); /* NULL gives "" */

@@ -140,6 +140,10 @@ struct db {
 	void *arg;
 };
 
+/* libpq wants terminated strings: all in one piece of memory, freed by the
+ * caller, or NULL when a parameter has a NUL inside, which no text has. */
+char *db_terminate(const struct db_query *q, const struct db_param *params, const char **values);
+
 void db_failed(struct db *d, const char *error); /* one failure for the breaker */
 void db_succeeded(struct db *d);                 /* a statement was answered */
 void db_close_breaker(struct db *d);             /* a probe was answered */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backend/breaker.h"
+#include "backend/usage.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "object/engine_private.h"
@@ -44,6 +45,12 @@ bool engine_wants_sha256(const struct engine *g)
 	return false;
 }
 
+static bool is_used_up(const struct backend *b, uint64_t size)
+{
+	return !usage_allows(b->usage, b->config,
+	                     (struct usage_amounts){.api = 1, .ingress = size});
+}
+
 static void consider_copy(const struct engine *g, const struct backend *b, struct str holder,
                           struct placement_candidate *c)
 {
@@ -76,6 +83,7 @@ size_t engine_candidates(struct engine *g, uint64_t size, const struct engine_he
 			.limit = b->config->quota_bytes,
 			.max_object = b->config->max_object_size,
 			.reachable = !b->breaker || breaker_is_eligible(b->breaker),
+			.used_up = is_used_up(b, size),
 		};
 		consider_copies(g, b, held, &c[i]);
 		for (size_t k = 0; k < n_space; k++) {
@@ -104,6 +112,16 @@ static bool enough_have_room(struct engine *g, uint64_t size, int copies,
 	return n >= copies;
 }
 
+enum err engine_none_eligible(const struct engine *g, uint64_t size,
+                              const struct placement_candidate *c, const char *text,
+                              struct error *e)
+{
+	for (size_t i = 0; i < g->backends->n; i++)
+		if (placement_is_used_up(&c[i], size) && engine_has_room(&c[i], size))
+			return err_set(e, ERR_USED_UP, "%s", text);
+	return err_set(e, ERR_NO_SPACE, "%s", text);
+}
+
 static enum err no_room(const struct engine *g, uint64_t size, const struct placement_candidate *c,
                         struct error *e)
 {
@@ -111,10 +129,11 @@ static enum err no_room(const struct engine *g, uint64_t size, const struct plac
 	buf_printf(&text, "No backend can accept a %llu byte upload; backend usage:",
 	           (unsigned long long)size);
 	for (size_t i = 0; i < g->backends->n; i++)
-		buf_printf(&text, "%s %s=%llu/%llu", i ? "," : "",
+		buf_printf(&text, "%s %s=%llu/%llu%s", i ? "," : "",
 		           g->backends->list[c[i].index]->name, (unsigned long long)c[i].taken,
-		           (unsigned long long)c[i].limit);
-	return err_set(e, ERR_NO_SPACE, "%.*s", STR_FMT(buf_str(&text)));
+		           (unsigned long long)c[i].limit, c[i].used_up ? " (monthly limit)" : "");
+	buf_add_char(&text, '\0');
+	return engine_none_eligible(g, size, c, text.p, e);
 }
 
 enum err engine_admit(struct engine *g, struct str bucket, uint64_t size, struct error *e)

@@ -25,9 +25,10 @@ struct spool_budget *engine_spool_budget(struct engine *e);
 
 /* --- write --------------------------------------------------------------- */
 
-/* Could as many backends as the bucket wants take an object of that size now? ERR_NO_SPACE with a text
- * naming each backend's space if none. A hint, asked before a body is read; waits
- * for the database only when it would refuse by a hint that is old. */
+/* Could as many backends as the bucket wants take an object of that size now?
+ * ERR_NO_SPACE with a text naming each backend's space if not; ERR_USED_UP if the
+ * limits of the month are in the way. A hint, asked before a body is read; waits for
+ * the database only when it would refuse by a hint that is old. */
 enum err engine_admit(struct engine *g, struct str bucket, uint64_t size, struct error *e);
 
 struct engine_put {
@@ -45,9 +46,9 @@ struct engine_put {
  * when one fails. On success the object is durable on a backend and in the
  * catalogue, and p->object.etag and .generation are filled. On any error nothing
  * stays that nobody cleans up. Cancellation of the task ends the sending, never
- * the book-keeping. ERR_NO_SPACE, ERR_PRECONDITION, ERR_IO (all backends
- * failed), ERR_CONFLICT (the intent was reaped meanwhile, or no backend takes
- * anything: repeat), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
+ * the book-keeping. ERR_NO_SPACE, ERR_USED_UP (as above), ERR_PRECONDITION, ERR_IO
+ * (all backends failed), ERR_CONFLICT (the intent was reaped meanwhile, or no backend
+ * takes anything: repeat), ERR_UNAVAILABLE, ERR_DB_UNCERTAIN, ERR_CANCELED ... */
 enum err engine_put(struct engine *g, struct arena *a, struct engine_put *p, struct error *e);
 
 struct engine_part {
@@ -109,9 +110,10 @@ bool engine_wants_sha256(const struct engine *g);
  * bytes hold, or nothing when the version is empty: fails over between copies before and after the first byte,
  * goes from segment to segment. Opens the first piece at once, so that an error
  * can still be answered: ERR_NOT_FOUND when every copy is gone (the version may
- * just have been replaced: look it up again), ERR_IO otherwise. *backend gets
- * the name of the first copy's backend. The body lives outside the arena; the
- * version and arena must outlive it. */
+ * just have been replaced: look it up again), ERR_USED_UP when only the limits of the
+ * month keep the bytes from being read, ERR_IO otherwise. *backend gets the name of
+ * the first copy's backend. The body lives outside the arena; the version and arena
+ * must outlive it. */
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
                      uint64_t first, uint64_t last, struct body **out, const char **backend,
                      struct error *e);

@@ -31,5 +31,10 @@ size_t engine_candidates(struct engine *g, uint64_t size, const struct engine_he
                          struct placement_candidate *c);
 /* Whether it has room for that, as far as is known now. */
 bool engine_has_room(const struct placement_candidate *c, uint64_t size);
+/* The error when none of them is: ERR_USED_UP if one would be but for the limits of the
+ * month, else ERR_NO_SPACE. */
+enum err engine_none_eligible(const struct engine *g, uint64_t size,
+                              const struct placement_candidate *c, const char *text,
+                              struct error *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/breaker.h"
+#include "backend/usage.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "object/engine_private.h"
@@ -31,16 +32,43 @@ struct read_body {
 	bool long_read;      /* of several segments, as the store knows */
 };
 
+struct range_in_segment {
+	uint64_t first, last; /* inclusive */
+};
+
 /* Copies that one segment can have, bounded by the bits of read_body.tried. */
 #define COPIES_MAX 64
 
 /* Whatever moves a segment around leaves it alone for longer than a look-up takes. */
 #define REFRESH_MAX 8
 
-/* The copy to read next: of those that have not failed the oldest, preferring
- * backends whose breaker lets calls through. -1: none is left. */
-static int choose_copy(struct read_body *r, struct backend **out)
+/* Those of the bytes still to be read that are of this segment; some are. */
+static struct range_in_segment wanted_of(const struct read_body *r, const struct store_segment *s)
 {
+	struct range_in_segment w = {.first = 0, .last = s->size - 1};
+	if (r->at > s->start)
+		w.first = r->at - s->start;
+	if (r->end < s->start + s->size)
+		w.last = r->end - 1 - s->start;
+	return w;
+}
+
+/* Whether the limits of the month let the backend send them. */
+static bool may_send(const struct backend *b, struct usage_amounts planned,
+                     struct range_in_segment w)
+{
+	planned.api++;
+	planned.egress += w.last - w.first + 1;
+	return usage_allows(b->usage, b->config, planned);
+}
+
+/* The copy to read next: of those that have not failed the oldest, preferring
+ * backends whose breaker lets calls through. -1: none is left. *used_up is set when
+ * one was passed over because of a limit of the month. */
+static int choose_copy(struct read_body *r, const struct store_segment *s, struct backend **out,
+                       bool *used_up)
+{
+	struct range_in_segment wanted = wanted_of(r, s);
 	int fallback = -1;
 	for (size_t i = 0; i < r->n_copies && i < COPIES_MAX; i++) {
 		if (r->tried & (UINT64_C(1) << i))
@@ -48,6 +76,10 @@ static int choose_copy(struct read_body *r, struct backend **out)
 		struct backend *b = backend_by_name(r->engine->backends, r->copies[i].backend);
 		if (!b)
 			continue;
+		if (!may_send(b, (struct usage_amounts){0}, wanted)) {
+			*used_up = true;
+			continue;
+		}
 		if (!b->breaker || breaker_is_eligible(b->breaker)) {
 			*out = b;
 			return (int)i;
@@ -63,22 +95,19 @@ static int choose_copy(struct read_body *r, struct backend **out)
 static enum err open_copy(struct read_body *r, const struct store_segment *s, int copy,
                           struct backend *b, struct error *e)
 {
-	uint64_t first = r->at - s->start;
-	uint64_t last = s->size - 1;
-	if (r->end < s->start + s->size)
-		last = r->end - 1 - s->start;
+	struct range_in_segment w = wanted_of(r, s);
 	struct backend_get g = {
 		.key = r->copies[copy].backend_key,
-		.ranged = first != 0 || last != s->size - 1,
-		.first = first,
-		.last = last,
+		.ranged = w.first != 0 || w.last != s->size - 1,
+		.first = w.first,
+		.last = w.last,
 	};
 	enum err err = backend_get(b, r->arena, &g, e);
 	if (err == ERR_NOT_FOUND)
 		store_copy_suspect(r->engine->store, s->id, &r->copies[copy]);
 	if (err != ERR_OK)
 		return err;
-	if (g.object_size != r->copies[copy].size || g.body->size != last - first + 1) {
+	if (g.object_size != r->copies[copy].size || g.body->size != w.last - w.first + 1) {
 		body_close(&g.body);
 		store_copy_suspect(r->engine->store, s->id, &r->copies[copy]);
 		return err_set(e, ERR_PROTOCOL, "copy has another size than recorded");
@@ -126,14 +155,20 @@ static bool refresh_copies(struct read_body *r)
 	return true;
 }
 
-/* Opens one of the known copies at `at`. ERR_NOT_FOUND only when every copy is gone. */
+static enum err all_used_up(struct error *e)
+{
+	return err_set(e, ERR_USED_UP, "monthly limits of all backends with a copy are reached");
+}
+
+/* Opens one of the known copies at `at`. ERR_NOT_FOUND only when every copy is gone, ERR_USED_UP only
+ * when nothing but limits of the month is in the way. */
 static enum err open_known(struct read_body *r, struct error *e)
 {
 	const struct store_segment *s = &r->version->segments[r->segment];
 	enum err result = err_set(e, ERR_IO, "no configured backend holds a copy");
-	bool all_gone = true, any = false;
+	bool all_gone = true, any = false, used_up = false;
 	struct backend *b = NULL;
-	for (int copy; (copy = choose_copy(r, &b)) >= 0;) {
+	for (int copy; (copy = choose_copy(r, s, &b, &used_up)) >= 0;) {
 		any = true;
 		result = open_copy(r, s, copy, b, e);
 		if (result == ERR_OK || result == ERR_CANCELED)
@@ -142,7 +177,9 @@ static enum err open_known(struct read_body *r, struct error *e)
 		r->tried |= UINT64_C(1) << copy;
 		all_gone = all_gone && result == ERR_NOT_FOUND;
 	}
-	if (any && result == ERR_NOT_FOUND && !all_gone)
+	if (!any && used_up)
+		return all_used_up(e);
+	if (any && result == ERR_NOT_FOUND && (!all_gone || used_up))
 		result = err_set(e, ERR_IO, "no copy can be read");
 	return result;
 }
@@ -266,6 +303,38 @@ static bool is_covered(const struct store_version *v, uint64_t first, uint64_t l
 	return end > last;
 }
 
+/* Adds a segment to what is planned for the backend of its oldest copy that the limits of
+ * the month allow then. False: they allow none. */
+static bool plan_segment(const struct read_body *r, const struct store_segment *s,
+                         struct usage_amounts *planned)
+{
+	struct range_in_segment w = wanted_of(r, s);
+	bool known = false; /* without a backend that is configured limits are not the trouble */
+	for (size_t i = 0; i < s->n_copies && i < COPIES_MAX; i++) {
+		struct backend *b = backend_by_name(r->engine->backends, s->copies[i].backend);
+		if (b && may_send(b, planned[b->index], w)) {
+			planned[b->index].api++;
+			planned[b->index].egress += w.last - w.first + 1;
+			return true;
+		}
+		known = known || b;
+	}
+	return !known;
+}
+
+/* Whether the limits leave room for all segments together: an answer that has begun
+ * cannot become a refusal. */
+static bool is_affordable(const struct read_body *r)
+{
+	const struct store_version *v = r->version;
+	struct usage_amounts *planned =
+		ARENA_ARRAY(r->arena, struct usage_amounts, r->engine->backends->n);
+	for (size_t i = r->segment; i < v->n_segments && v->segments[i].start < r->end; i++)
+		if (v->segments[i].size > 0 && !plan_segment(r, &v->segments[i], planned))
+			return false;
+	return true;
+}
+
 enum err engine_read(struct engine *g, struct arena *a, const struct store_version *v,
                      uint64_t first, uint64_t last, struct body **out, const char **backend,
                      struct error *e)
@@ -290,7 +359,7 @@ enum err engine_read(struct engine *g, struct arena *a, const struct store_versi
 	r->long_read = r->end > segment_end(r);
 	if (r->long_read) /* now: to open the first piece may take long, too */
 		store_read_begins(g->store, v->o.generation);
-	enum err err = ensure_piece(r, e);
+	enum err err = !r->long_read || is_affordable(r) ? ensure_piece(r, e) : all_used_up(e);
 	if (err != ERR_OK) {
 		read_close(&r->body);
 		return err;

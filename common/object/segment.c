@@ -265,7 +265,8 @@ static enum err write_copy(struct engine *g, struct arena *a, struct segment_wri
 	held.intents = w->s.intents;
 	held.n_intents = w->s.n_intents;
 	size_t n = engine_candidates(g, w->s.size, &held, t->c);
-	enum err r = err_set(e, ERR_NO_SPACE, "no backend may take the object");
+	/* stays when none is eligible, or none accepted */
+	enum err r = engine_none_eligible(g, w->s.size, t->c, "no backend may take the object", e);
 	for (size_t i = 0; i < n && !t->stop; i++) {
 		struct backend *b = g->backends->list[t->c[i].index];
 		if (t->tried[b->index] || (w->accepts && !w->accepts(w, b, &t->c[i])))

@@ -78,6 +78,10 @@
 	X(RESULT_SUCCESS, "success")                                                               \
 	X(RESULT_ERROR, "error")
 
+#define METRIC_LIMITS(X)                                                                           \
+	X(LIMIT_READ, "read")                                                                      \
+	X(LIMIT_WRITE, "write")
+
 #define METRIC_VARIANTS(X)                                                                         \
 	X(VARIANT_SIGNED, "signed")                                                                \
 	X(VARIANT_SIGNED_TRAILER, "signed_trailer")                                                \
@@ -246,6 +250,7 @@
 	X(BACKEND_OPERATION, METRIC_BACKEND_OPERATIONS)                                            \
 	X(WRITE, METRIC_WRITES)                                                                    \
 	X(RESULT, METRIC_RESULTS)                                                                  \
+	X(LIMIT, METRIC_LIMITS)                                                                    \
 	X(VARIANT, METRIC_VARIANTS)                                                                \
 	X(STREAMING_REASON, METRIC_STREAMING_REASONS)                                              \
 	X(INTENT_RESULT, METRIC_INTENT_RESULTS)                                                    \
@@ -333,6 +338,18 @@ METRIC_SETS(METRIC_ENUM_)
 	  "Bytes that wait for deletion, dead letters included.", LABEL(backend, BACKEND))         \
 	X(OBJECTS, GAUGE, PW, ALWAYS, "s3o_objects_count", "Copies on the backend.",               \
 	  LABEL(backend, BACKEND))                                                                 \
+	X(USAGE_API_REQUESTS, GAUGE, PW, ALWAYS, "s3o_usage_api_requests",                         \
+	  "Requests to the backend this month (UTC), as far as they are in the database.",         \
+	  LABEL(backend, BACKEND))                                                                 \
+	X(USAGE_API_CALLS, GAUGE, PW, ALWAYS, "s3o_usage_api_calls",                               \
+	  "The same as s3o_usage_api_requests.", LABEL(backend, BACKEND))                          \
+	X(USAGE_EGRESS, GAUGE, PW, ALWAYS, "s3o_usage_egress_bytes",                               \
+	  "Bytes read from the backend this month.", LABEL(backend, BACKEND))                      \
+	X(USAGE_INGRESS, GAUGE, PW, ALWAYS, "s3o_usage_ingress_bytes",                             \
+	  "Bytes sent to the backend this month.", LABEL(backend, BACKEND))                        \
+	X(USAGE_REJECTIONS, COUNTER, P, SEEN, "s3o_usage_limit_rejections_total",                  \
+	  "Operations refused because of monthly limits.", LABEL(operation, OPERATION),            \
+	  LABEL(limit_type, LIMIT))                                                                \
 	X(BREAKER_STATE, GAUGE, PW, ALWAYS, "s3o_circuit_breaker_state",                           \
 	  "0 closed, 1 open, 2 half-open.", LABEL(name, BREAKER))                                  \
 	X(BREAKER_TRANSITIONS, COUNTER, PW, SEEN, "s3o_circuit_breaker_transitions_total",         \

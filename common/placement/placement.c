@@ -15,8 +15,16 @@ struct ordering {
 
 static bool is_eligible(const struct placement_candidate *c, uint64_t size)
 {
-	return !c->draining && !c->holds && c->reachable &&
+	return !c->draining && !c->holds && c->reachable && !c->used_up &&
 	       (c->max_object == 0 || size <= c->max_object);
+}
+
+bool placement_is_used_up(const struct placement_candidate *c, uint64_t size)
+{
+	struct placement_candidate other = *c;
+
+	other.used_up = false;
+	return c->used_up && is_eligible(&other, size);
 }
 
 static bool seems_full(const struct placement_candidate *c, uint64_t size)

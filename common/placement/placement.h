@@ -6,6 +6,7 @@
 #ifndef PLACEMENT_PLACEMENT_H
 #define PLACEMENT_PLACEMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "config/config.h"
@@ -19,6 +20,7 @@ struct placement_candidate {
 	bool holds;       /* a copy is there already: no second one */
 	bool same_domain; /* as a copy that is there already */
 	bool reachable;   /* breaker closed or ready for a probe */
+	bool used_up;     /* the limits of the month leave no room for `size` bytes */
 };
 
 /* Sorts the candidates that may take `size` bytes to the front, best first, and
@@ -29,5 +31,8 @@ struct placement_candidate {
  * second old, and the catalogue decides. */
 size_t placement_order(enum config_strategy strategy, uint64_t size, struct placement_candidate *c,
                        size_t n);
+
+/* Whether the limits of the month are all that keeps one from taking `size` bytes. */
+bool placement_is_used_up(const struct placement_candidate *c, uint64_t size);
 
 #endif

@@ -9,7 +9,8 @@
  *     jobs.c     waking, health               args.c     parameters of statements
  *     gauges.c   space as metrics             readers.c  long reads
  *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
- *     expiry.c   what lifecycle rules find    copies.c  copies of segments
+ *     expiry.c   what lifecycle rules find    copies.c   copies of segments
+ *     drains.c   emptying backends            usage.c    of backends, by the month
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

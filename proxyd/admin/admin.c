@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The routes of the admin API, and the log level of all children: it is set on
- * the board, taken over with each child's next heartbeat, and valid until the
- * next reload or restart.
+ * The routes of the admin API, and what concerns all children: the log level, which is
+ * set on the board, taken over with each child's next heartbeat, and valid until the
+ * next reload or restart, and the usage that they have counted.
  */
 #include "proxyd/admin/admin.h"
 
 #include "ctl/drains.h"
+#include "ctl/usage.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin_private.h"
 #include "proxyd/server.h"
@@ -60,6 +61,23 @@ static void get_drains(struct http_call *c, struct str arg)
 	admin_get_drains(c, s->store);
 }
 
+static void post_usage_flush(struct http_call *c, struct str arg)
+{
+	struct server *s = c->server;
+	struct usage_flusher *flusher = &s->board->usage_flusher;
+	struct error e;
+	enum err r;
+
+	(void)arg;
+	if (usage_flusher_take(flusher) < 0) {
+		r = err_set(&e, ERR_CANCELED, "cancelled");
+	} else {
+		r = usage_flush(board_usage(s->board), s->config, s->store, &e);
+		usage_flusher_give(flusher);
+	}
+	ctl_usage_reply(c, r, &e);
+}
+
 void admin_handle(struct http_call *c, bool control)
 {
 	static const struct admin_route routes[] = {
@@ -72,6 +90,7 @@ void admin_handle(struct http_call *c, bool control)
 		{"GET", "/admin/api/drains", get_drains, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
+		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
 	};
 	const struct server *s = c->server;
 

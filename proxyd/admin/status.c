@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "backend/breaker.h"
 #include "config/config.h"
+#include "ctl/usage.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin_private.h"
 #include "proxyd/server.h"
 #include "store/store.h"
+#include "store/usage.h"
 
 static const char *const child_states[] = {
 	[CHILD_NONE] = "none",
@@ -98,6 +100,7 @@ static json_t *backend_json(const struct backend *b, const struct store_space *k
 static void add_backends(json_t *o, struct server *s, struct arena *a)
 {
 	struct store_space *space = NULL;
+	const struct store_usage *usage = ctl_usage_read(o, s->store, s->config, a);
 	json_t *list = json_array();
 	struct error ignored;
 	size_t n = 0;
@@ -106,8 +109,10 @@ static void add_backends(json_t *o, struct server *s, struct arena *a)
 		n = 0;
 	for (size_t i = 0; i < s->backends.n; i++) {
 		const struct backend *b = s->backends.list[i];
+		json_t *backend = backend_json(b, find_space(space, n, b->name));
 
-		json_array_append_new(list, backend_json(b, find_space(space, n, b->name)));
+		ctl_usage_add(backend, b->config, usage ? &usage[i] : NULL);
+		json_array_append_new(list, backend);
 	}
 	json_object_set_new(o, "backends", list);
 }

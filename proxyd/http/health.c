@@ -62,5 +62,6 @@ void metrics_handle(struct http_call *c)
 		return;
 	store_refresh_gauges(s->store);
 	set_breakers(s);
+	usage_export(board_usage(s->board), s->backends.n);
 	admin_reply_metrics(c, 'P', "proxyd", pids, list_processes(s->board, pids));
 }

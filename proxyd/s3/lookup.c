@@ -2,6 +2,8 @@
  *
  * Finding a version whose bytes are still there.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
@@ -38,12 +40,23 @@ static bool same_copies(const struct store_version *v, const struct store_versio
 	return true;
 }
 
+/* Not a matter of seconds, so nobody is told to come back soon. */
+static void used_up(struct s3_call *c, const struct error *failure)
+{
+	snprintf(c->error, sizeof(c->error), "%s: %s", err_name(failure->code), failure->text);
+	s3_count_used_up(c, METRIC_LIMIT_READ);
+	s3_fail(c, S3_USAGE_LIMITED, NULL);
+}
+
 static bool fail_open(struct s3_call *c, const struct s3_lookup *l, const struct error *failure,
                       const char *fallback)
 {
 	if (failure->code == ERR_NOT_FOUND)
 		missing_everywhere(c, l);
-	s3_fail_err(c, failure, fallback);
+	if (failure->code == ERR_USED_UP)
+		used_up(c, failure);
+	else
+		s3_fail_err(c, failure, fallback);
 	return false;
 }
 

@@ -15,6 +15,8 @@ bool s3_admit(struct s3_call *c, uint64_t size)
 	if (engine_admit(c->server->engine, c->bucket, size, &e) == ERR_OK)
 		return true;
 	metrics_inc(METRIC_EARLY_REJECTIONS, METRIC_NONE, METRIC_NONE, METRIC_NONE);
+	if (e.code == ERR_USED_UP)
+		s3_count_used_up(c, METRIC_LIMIT_WRITE);
 	s3_fail(c, S3_INSUFFICIENT_STORAGE, e.text);
 	return false;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "observe/metrics.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 #include "s3proto/xml.h"
@@ -59,6 +60,12 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 	s3_fail(c, error, message);
 }
 
+void s3_count_used_up(const struct s3_call *c, int limit)
+{
+	if (c->operation && c->operation->metric >= 0)
+		metrics_inc(METRIC_USAGE_REJECTIONS, c->operation->metric, limit, METRIC_NONE);
+}
+
 /* Whether the database or the last backend is gone: what cannot be done now. */
 static const char *outage_message(const struct s3_call *c)
 {
@@ -90,6 +97,10 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 		break;
 	case ERR_NO_SPACE:
 		s3_fail(c, S3_INSUFFICIENT_STORAGE, "no backend has sufficient quota");
+		break;
+	case ERR_USED_UP: /* by a write; for reads see lookup.c */
+		s3_count_used_up(c, METRIC_LIMIT_WRITE);
+		s3_fail(c, S3_INSUFFICIENT_STORAGE, NULL);
 		break;
 	case ERR_TOO_LARGE:
 		s3_fail(c, S3_ENTITY_TOO_LARGE, NULL);

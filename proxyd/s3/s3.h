@@ -228,6 +228,8 @@ void s3_failf(struct s3_call *c, enum s3_error error, const char *fmt, ...)
 /* From an error of the engine or the catalogue; fallback is what the client is
  * told when the text is none of its business. */
 void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback);
+/* The operation was refused because of a limit of the month, METRIC_LIMIT_*. */
+void s3_count_used_up(const struct s3_call *c, int limit);
 void s3_reply_xml(struct s3_call *c, struct str document);
 
 /* keepalive.c: runs work(c), which may take longer than clients wait in silence (60 s

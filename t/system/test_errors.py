@@ -454,6 +454,12 @@ BACKEND_IS_BUSY = [
     ("BACKEND_BUSY", signed("GET", "/photos/k"), 503, "SlowDown", None, {}),
 ]
 
+# With one byte of egress in a month.
+MONTH_IS_OVER = [
+    ("USAGE_LIMITED", request, 429, "SlowDown", None, {}) for request in (
+        signed("GET", "/photos/k"), signed("GET", "/photos/k?partNumber=1"),
+        signed("GET", "/photos/k", headers={"range": "bytes=1-2"}))]
+
 NO_WRITE = "database unavailable, writes are temporarily rejected"
 NO_LIST = "listing unavailable during database outage"
 DATABASE_IS_AWAY = [
@@ -482,7 +488,6 @@ DATABASE_IS_AWAY = [
 
 UNPROVOKED = {
     "RATE_LIMITED": "the section rate_limit is not active yet",
-    "USAGE_LIMITED": "the monthly limits of backends are not active yet",
     "INTERNAL_ERROR": "told of a key whose deletion ended as the catalogue never says",
 }
 
@@ -490,7 +495,7 @@ UNPROVOKED = {
 # --- tests ---
 
 def test_no_error_is_forgotten():
-    rows = EVERYDAY + BACKEND_FAILS + BACKEND_IS_BUSY + DATABASE_IS_AWAY
+    rows = EVERYDAY + BACKEND_FAILS + BACKEND_IS_BUSY + MONTH_IS_OVER + DATABASE_IS_AWAY
     for name, _, status, code, _, _ in rows:
         # one status has no row of its own
         assert (code, status) == ERRORS[name][:2] or (name, status) == ("INVALID_REQUEST", 505)
@@ -542,6 +547,15 @@ def test_everyday_errors(everyday):
     assert answer.status == 200
     assert told == [(code, ERRORS[name].message) for name, _, code in ENTRIES]
     assert s.stored("k") == b"body" and s.count() == 3  # nothing was done
+
+
+def test_limits_of_the_month(launch, directories):
+    disk, = directories(1)
+    config = {**disk.config(), "egress_byte_limit": 1}
+    disk.config = lambda: config
+    s = prepare(Service(launch([disk], processes=1)))
+    for row in MONTH_IS_OVER:
+        check(s, row)
 
 
 class Failing(MemoryS3):

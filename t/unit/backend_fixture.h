@@ -13,6 +13,7 @@
 
 #include "backend/backend.h"
 #include "backend/breaker.h"
+#include "backend/usage.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/digest.h"
@@ -26,6 +27,7 @@ static struct {
 	struct config config;
 	struct config_backend backend;
 	struct breaker breaker;
+	struct usage usage;
 	struct store *store; /* NULL: none */
 	struct backend_set set;
 	struct backend *b;
@@ -50,8 +52,10 @@ static UNUSED enum err fixture_open(void)
 	if (fx.config.server.backend_timeout == 0)
 		fx.config.server.backend_timeout = 30 * CLOCK_SEC;
 	enum err r = backend_set_open(&fx.config, &fx.breaker, fx.store, &fx.set, &fx.error);
-	if (r == ERR_OK)
+	if (r == ERR_OK) {
 		fx.b = fx.set.list[0];
+		backend_set_count(&fx.set, &fx.usage);
+	}
 	return r;
 }
 
@@ -79,6 +83,16 @@ static UNUSED void in_task(void (*fn)(void))
 	rt_run();
 	arena_free(&fx.arena);
 	rt_deinit();
+}
+
+/* What has been counted in all. */
+static UNUSED void expect_usage(uint64_t api, uint64_t egress, uint64_t ingress)
+{
+	struct usage_amounts n = usage_unflushed(&fx.usage);
+
+	ck_assert_uint_eq(n.api, api);
+	ck_assert_uint_eq(n.egress, egress);
+	ck_assert_uint_eq(n.ingress, ingress);
 }
 
 #define EXPECT_ERR(call, want)                                                                     \

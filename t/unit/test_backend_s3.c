@@ -347,9 +347,12 @@ static void crash(void)
 	EXPECT_ERR(put_bytes("k", STR("x")), ERR_OK);
 	FAULT("crash %s", server->port);
 	EXPECT_ERR(put_bytes("k2", STR("x")), ERR_IO);
+	uint64_t sent = usage_unflushed(&fx.usage).api;
 	EXPECT_ERR(remove_key("k"), ERR_IO);
+	ck_assert_uint_eq(usage_unflushed(&fx.usage).api, sent); /* it never left */
 	FAULT("revive %s", server->port);
 	get_and_compare("k", STR("x"));
+	ck_assert_uint_eq(usage_unflushed(&fx.usage).api, sent + 1);
 }
 START_TEST(crashed_server)
 {
@@ -426,6 +429,7 @@ END_TEST
 static void copies(void)
 {
 	static const size_t sizes[] = {0, 1, 6 * 1048576 + 1};
+	uint64_t total = 0;
 	struct backend_put p;
 
 	EXPECT_ERR(fixture_open(), ERR_OK);
@@ -438,12 +442,15 @@ static void copies(void)
 		ck_assert_uint_eq(strlen(p.etag_md5), 32);
 		EXPECT_ERR(remove_key("from/a b+%41?x"), ERR_OK);
 		expect_copy("to/\303\244", bytes);
+		total += bytes.n;
+		expect_usage(5 * (i + 1), total, total); /* copying moves nothing */
 	}
 	EXPECT_ERR(copy_key("absent", "k", 1, &p), ERR_NOT_FOUND);
 	ck_assert(!p.sent_any);
 	EXPECT_ERR(backend_head(fx.b, fx.arena, p.key, &(struct backend_info){0}, &fx.error),
 	           ERR_NOT_FOUND);
 	EXPECT_ERR(copy_key("to/\303\244", "k", UINT64_C(5) << 30 | 1, &p), ERR_UNSUPPORTED);
+	expect_usage(17, total, total); /* a failure is a request, what is not asked is none */
 }
 START_TEST(copies_are_made_by_the_server)
 {
@@ -631,6 +638,7 @@ static void busy(void)
 	EXPECT_ERR(backend_put(fx.b, fx.arena, &p, &fx.error), ERR_BUSY);
 	ck_assert(!p.sent_any);
 	body_close(&p.body);
+	expect_usage(7, 0, 5);
 }
 START_TEST(busy_servers_are_asked_twice)
 {

@@ -282,8 +282,8 @@ START_TEST(what_is_not_active)
 	                      "lifecycle: {rules: [{prefix: p, expiration_days: 1}]}\n"
 	                      "notifications: {endpoints: [{url: 'http://h', events: ['*']}]}\n"
 	                      "telemetry: {tracing: {enabled: true, endpoint: 'h:1'}}\n",
-	                "integrity" NOT_YET "\nusage_flush" NOT_YET "\nredis" NOT_YET
-	                "\nnotifications" NOT_YET "\ntelemetry.tracing" NOT_YET);
+	                "integrity" NOT_YET "\nredis" NOT_YET "\nnotifications" NOT_YET
+	                "\ntelemetry.tracing" NOT_YET);
 	expect_inactive(
 		"server: {listen_addr: ':1', admission_wait: 1s, load_shed_threshold: 0.5}\n"
 		"database: {driver: embedded, max_conns: 20, min_conns: 2, max_conn_lifetime: 1h}\n"
@@ -293,7 +293,7 @@ START_TEST(what_is_not_active)
 		"s, session_secret: s}\n",
 		"server (load_shed_threshold, admission_wait)" NOT_YET
 		"\ndatabase (max_conns, min_conns, max_conn_lifetime)" NOT_YET
-		"\nbackends (egress_byte_limit)" NOT_YET "\ncircuit_breaker (cache_ttl)" NOT_YET
+		"\ncircuit_breaker (cache_ttl)" NOT_YET
 		"\nui (enabled, admin_secret, session_secret)" NOT_YET);
 }
 END_TEST

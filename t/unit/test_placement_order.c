@@ -93,6 +93,34 @@ START_TEST(ineligible_ones_are_left_out)
 }
 END_TEST
 
+START_TEST(used_up_ones_are_left_out)
+{
+	struct placement_candidate c[] = {candidate(0, 0, 0), candidate(1, 0, 0),
+	                                  candidate(2, 0, 0)};
+
+	c[0].used_up = true;
+	c[1].max_object = 10;
+	c[2].used_up = true;
+	EXPECT(c, placement_order(STRATEGY_PACK, 10, c, 3), 1);
+	ck_assert_uint_eq(placement_order(STRATEGY_PACK, 11, c, 3), 0);
+}
+END_TEST
+
+START_TEST(used_up_is_told_from_other_reasons)
+{
+	struct placement_candidate c = candidate(0, 0, 0);
+
+	ck_assert(!placement_is_used_up(&c, 10));
+	c.max_object = 9;
+	ck_assert(!placement_is_used_up(&c, 10));
+	c.used_up = true;
+	ck_assert(placement_is_used_up(&c, 9));
+	ck_assert(!placement_is_used_up(&c, 10)); /* it would not take that anyway */
+	c.draining = true;
+	ck_assert(!placement_is_used_up(&c, 9));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("order");
@@ -103,5 +131,7 @@ int main(void)
 	tcase_add_test(t, spread_is_exact_for_large_numbers);
 	tcase_add_test(t, full_ones_come_last_but_stay);
 	tcase_add_test(t, ineligible_ones_are_left_out);
+	tcase_add_test(t, used_up_ones_are_left_out);
+	tcase_add_test(t, used_up_is_told_from_other_reasons);
 	return run_tests("placement", t);
 }

@@ -37,7 +37,9 @@ override BUILD := $(BUILD)/san
 HARDEN  := -fPIE
 OPT     := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CPPFLAGS += -DS3O_STOP_POINTS
-LDHARD  := -pie -fsanitize=address,undefined
+# gold, where it is there, links the sixty programs in a third of the time.
+LDHARD  := -pie -fsanitize=address,undefined $(if $(shell command -v ld.gold),-fuse-ld=gold)
+SAN_OBJ := $(BUILD)/obj/t/sanitizer/leak_roots.o
 endif
 
 CPPFLAGS += -I. -Icommon -I$(BUILD)/gen -D_GNU_SOURCE -DS3O_VERSION='"$(VERSION)"'
@@ -77,9 +79,9 @@ help:
 
 define PROGRAM
 $(1)_SRC := $$(wildcard $(1)/*.c $(1)/*/*.c)
-$$(BUILD)/$(1): $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(LIB)
+$$(BUILD)/$(1): $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(SAN_OBJ) $$(LIB)
 	@echo '  LD  $$@'
-	$$(Q)$$(CC) $$(LDHARD) -o $$@ $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(LIB) $$(LDLIBS)
+	$$(Q)$$(CC) $$(LDHARD) -o $$@ $$($(1)_SRC:%.c=$$(BUILD)/obj/%.o) $$(SAN_OBJ) $$(LIB) $$(LDLIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
@@ -90,6 +92,9 @@ $(LIB): $(COMMON_OBJ)
 # The coroutine switch uses longjmp between stacks, which the fortified
 # longjmp takes for an overflow.
 $(BUILD)/obj/common/rt/task.o: ALL_CFLAGS += -U_FORTIFY_SOURCE
+
+# It works before the sanitizers do.
+$(BUILD)/obj/t/sanitizer/%.o: ALL_CFLAGS += -fno-sanitize=all
 
 $(BUILD)/obj/%.o: %.c | generated
 	@mkdir -p $(@D)
@@ -111,9 +116,9 @@ $(BUILD)/gen/db_gen.h: sql/generate.py $(SQL_SRC)
 
 # --- tests ---------------------------------------------------------------
 
-$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(LIB)
+$(BUILD)/unit/%: $(BUILD)/obj/t/unit/%.o $(SAN_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDHARD) -o $@ $< $(LIB) $(LDLIBS) $(shell pkg-config --libs check)
+	$(Q)$(CC) $(LDHARD) -o $@ $< $(SAN_OBJ) $(LIB) $(LDLIBS) $(shell pkg-config --libs check)
 
 # The outer make must not look at packages that are not there yet: what needs
 # them runs in an inner one.

@@ -473,9 +473,9 @@ def test_a_full_backend_copies_to_another(launch, directories):
     assert calls(o, "CopyObject", "disk1") == 0
 
 
-def test_a_damaged_copy_is_not_copied(launch, directories):
+def test_a_damaged_copy_is_not_copied(orchestrator):
     """Neither by the backend nor through here: it would look as good as the original."""
-    o = launch(directories(1))
+    o = orchestrator
     o.s3().put_object(**SOURCE, Body=os.urandom(MIB))
     with open(o.backends[0].files()[0], "r+b") as f:
         f.truncate(MIB // 2)
@@ -486,8 +486,8 @@ def test_a_damaged_copy_is_not_copied(launch, directories):
     o.wait_clean()
 
 
-def test_a_source_that_is_overwritten_all_the_time(launch, directories):
-    o = launch(directories(1))
+def test_a_source_that_is_overwritten_all_the_time(orchestrator):
+    o = orchestrator
     bodies = [os.urandom(MIB) for _ in range(3)]
     o.s3().put_object(**SOURCE, Body=bodies[0])
     ended = threading.Event()

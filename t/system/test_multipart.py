@@ -114,8 +114,8 @@ def test_quotas_force_parts_apart(launch, directories):
     assert used == 2 * PART + 2 * MIB
 
 
-def test_what_is_not_listed_goes(launch, directories):
-    o = launch(directories(1))
+def test_what_is_not_listed_goes(orchestrator):
+    o = orchestrator
     s3 = o.s3()
     s3.put_object(Bucket="photos", Key="k", Body=b"before")
     u = Upload(s3)
@@ -129,8 +129,8 @@ def test_what_is_not_listed_goes(launch, directories):
     assert o.backends[0].bytes_stored() == 2 * PART
 
 
-def test_empty_parts(launch, directories):
-    o = launch(directories(1))
+def test_empty_parts(orchestrator):
+    o = orchestrator
     s3 = o.s3()
     u = Upload(s3)
     u.part(1, b"")
@@ -250,8 +250,8 @@ def test_bound_of_open_uploads(launch):
 
 # --- at the same time ---
 
-def test_many_complete_at_once(launch, directories):
-    o = launch(directories(1), processes=2)
+def test_many_complete_at_once(orchestrator):
+    o = orchestrator
     u = Upload(o.s3())
     body = os.urandom(PART)
     u.part(1, body), u.part(2, b"end")
@@ -289,8 +289,8 @@ def test_a_part_is_uploaded_again_and_again(launch, directories):
     assert get(u.s3)["Body"].read()[PART:] == stays
 
 
-def test_a_part_is_uploaded_while_the_upload_ends(launch, directories):
-    o = launch(directories(1))
+def test_a_part_is_uploaded_while_the_upload_ends(orchestrator):
+    o = orchestrator
     s = Service(o)
     for end in ("abort", "complete"):
         u = ByHand(s, end)

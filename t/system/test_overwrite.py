@@ -15,8 +15,8 @@ from harness.uploads import ByHand, Upload, document
 from harness.wait import until
 
 
-def test_64_clients_overwrite_one_key(launch, directories):
-    o = launch(directories(2), processes=2)
+def test_64_clients_overwrite_one_key(orchestrator):
+    o = orchestrator
     s3 = o.s3()
     bodies = [os.urandom(1000 + 4096 * i) for i in range(64)]
     by_etag = {f'"{hashlib.md5(b).hexdigest()}"': b for b in bodies}
@@ -211,9 +211,9 @@ def test_one_of_many_conditional_writes_wins(launch, directories):
     assert sum(b.count() for b in o.backends) == objects
 
 
-def test_an_upload_is_completed_once_by_many(launch, directories):
+def test_an_upload_is_completed_once_by_many(orchestrator):
     """Whose answer is lost repeats the request, and it is no condition that it was not done."""
-    s = Service(launch(directories(2)))
+    s = Service(orchestrator)
     upload = ByHand(s, "k")
     upload.part(1, b"body")
     parts = document(upload.tags.items())

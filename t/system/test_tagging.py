@@ -93,10 +93,10 @@ def test_what_is_refused(orchestrator):
         assert error_of(call, VersionId=marker, **wanted) == (405, "MethodNotAllowed")
 
 
-def test_tags_while_the_object_is_replaced(launch, directories):
+def test_tags_while_the_object_is_replaced(orchestrator):
     """Each request means one version: whatever the order, tags are never mixed, and a write
     is not tagged by what was asked for before it."""
-    o = launch(directories(1), processes=2)
+    o = orchestrator
     s3 = o.s3()
     s3.put_object(Bucket="photos", Key="k", Body=b"x", Tagging="n=0")
 

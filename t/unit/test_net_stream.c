@@ -2,6 +2,7 @@
  *
  * Streams and sockets over the loopback: waiting, ends, splice, sendfile, TLS.
  */
+#include "base/mem.h"
 #include "net/stream_private.h"
 #include "test_net.h"
 #include "t/unit/run.h"
@@ -113,36 +114,40 @@ static void write_vectors(void)
 	struct stream *a, *b;
 	struct wait_group g = {0};
 	struct sink k;
-	static unsigned char data[5 * 1024 * 1024];
+	const size_t all = 5 * MIB;
+	unsigned char *data = mem_alloc(all);
 	struct iovec iov[4];
 
 	pair_open(&a, &b);
-	fill_pattern(data, sizeof data, 0);
+	fill_pattern(data, all, 0);
 	k = (struct sink){.s = b};
 	ck_assert_int_eq(wait_group_spawn(&g, "sink", sink_task, &k, NULL), 0);
 	iov[0] = (struct iovec){data, 10};
 	iov[1] = (struct iovec){data + 10, 0};
 	iov[2] = (struct iovec){data + 10, MIB};
-	iov[3] = (struct iovec){data + 10 + MIB, sizeof data - 10 - MIB};
+	iov[3] = (struct iovec){data + 10 + MIB, all - 10 - MIB};
 	ck_assert_int_eq(stream_write(a, iov, 4, TEST_PATIENCE), 0);
 	stream_close(&a);
 	wait_group_wait(&g, 0);
 	ck_assert(k.intact && k.end == 0);
-	ck_assert_uint_eq(k.got, sizeof data);
+	ck_assert_uint_eq(k.got, all);
 	stream_close(&b);
+	free(data);
 }
 
 static void write_times_out(void)
 {
 	struct stream *a, *b;
-	static char data[32 * 1024 * 1024];
-	struct iovec iov = {data, sizeof data};
+	const size_t all = 32 * MIB;
+	char *data = mem_alloc(all);
+	struct iovec iov = {data, all};
 
 	pair_open(&a, &b);
 	ck_assert_int_eq(stream_write(a, &iov, 1, 50 * CLOCK_MS), -ETIMEDOUT);
-	ck_assert(iov.iov_len > 0 && iov.iov_len < sizeof data);
+	ck_assert(iov.iov_len > 0 && iov.iov_len < all);
 	stream_close(&b);
 	stream_close(&a);
+	free(data);
 }
 
 static void write_to_closed(void)

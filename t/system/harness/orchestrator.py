@@ -22,7 +22,7 @@ BUCKETS = {
 # A sanitizer's report is as good as a failed assertion; leaks are looked for
 # when a process ends by itself.
 SANITIZERS = {
-    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=0:quarantine_size_mb=32",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 

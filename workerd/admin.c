@@ -14,6 +14,7 @@
 #include "net/http_server.h"
 #include "observe/metrics.h"
 #include "store/store.h"
+#include "workerd/removal.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
 #include "workerd/status.h"
@@ -138,6 +139,7 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"GET", "/admin/api/backends/*/drain", get_drain, false},
 		{"DELETE", "/admin/api/backends/*/drain", cancel_drain, false},
 		{"GET", "/admin/api/drains", get_drains, false},
+		{"DELETE", "/admin/api/backends/*", removal_handle, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},

@@ -36,8 +36,8 @@
 #define RECORD_INTERVAL (10 * CLOCK_SEC)
 
 static const struct job *const jobs[] = {
-	&job_cleanup,   &job_reap,          &job_multipart_gc, &job_rebalance,
-	&job_replicate, &job_overreplicate, &job_lifecycle,    &job_drain,
+	&job_cleanup,       &job_reap,      &job_multipart_gc, &job_rebalance, &job_replicate,
+	&job_overreplicate, &job_lifecycle, &job_drain,        &job_remove,
 };
 #define N_JOBS (sizeof jobs / sizeof *jobs)
 

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "rt/sync.h"
 #include "rt/task.h"
+#include "store/copies.h"
 #include "workerd/scheduler.h"
 #include "workerd/worker.h"
 
@@ -23,9 +24,6 @@
 
 #define STEP_MIN (100 * CLOCK_MS)
 #define STEP_MAX (10 * CLOCK_SEC)
-
-/* Nobody has it: the answer is that it is not there. */
-#define KEY "s3o-are-you-there"
 
 struct watch {
 	struct worker *worker;
@@ -63,13 +61,18 @@ static bool is_due(const struct watch *w, const struct config *c, const struct b
 	return rt_now() >= w->asked[b->index] + often;
 }
 
-static void ask(struct watch *w, struct backend *b)
+/* About a copy that it has: without any it need not be asked. (About a key that is not there
+ * S3 says "denied" to who may not list the bucket.) */
+static void ask(struct watch *w, const struct setup *s, struct backend *b)
 {
 	struct arena *a = arena_new();
+	struct store_located *copy;
 	struct backend_info info;
+	size_t n;
 
 	w->asked[b->index] = rt_now();
-	backend_head(b, a, STR(KEY), &info, NULL);
+	if (store_copies_on(s->store, b->name, STR(""), 1, a, &copy, &n, NULL) == ERR_OK && n > 0)
+		backend_head(b, a, copy->backend_key, &info, NULL);
 	arena_free(&a);
 }
 
@@ -109,7 +112,7 @@ static int64_t look(struct watch *w)
 		begin_anew(w, s);
 		for (size_t i = 0; i < s->backends.n && !w->ending; i++)
 			if (is_due(w, c, s->backends.list[i]))
-				ask(w, s->backends.list[i]);
+				ask(w, s, s->backends.list[i]);
 		tell(w, s);
 		step = step_of(c);
 	}

@@ -11,6 +11,7 @@
  *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
  *     expiry.c   what lifecycle rules find    copies.c   copies of segments
  *     drains.c   emptying backends            usage.c    of backends, by the month
+ *     removal.c  removing backends            requests.c long jobs that were asked for
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

@@ -39,14 +39,7 @@ BEGIN
 			RETURN;
 		END IF;
 		is_marker := v_old.is_delete_marker;
-		deltas := s3o_retire_version(p_bucket, p_name, v_old.generation, 'object_deleted');
-		IF v_old.is_latest THEN
-			UPDATE object_versions SET is_latest = TRUE
-			WHERE bucket = p_bucket AND object_name = p_name AND generation = (
-				SELECT generation FROM object_versions
-				WHERE bucket = p_bucket AND object_name = p_name AND NOT is_latest
-				ORDER BY created_at DESC LIMIT 1);
-		END IF;
+		deltas := s3o_drop_version(v_old, 'object_deleted');
 	ELSE
 		v_placed := s3o_place_version((p_versioning, v_old)::s3o_locked_key,
 			s3o_version_of(p_bucket, p_name, p_marker, '{"is_delete_marker": true}'));

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
--- Copies that are missing, and what a drain must know to be continued. New tables and
--- columns with constant defaults only: no write waits.
+-- Copies that are missing, and what drains and other long jobs must know to be continued. New
+-- tables and columns with constant defaults only: no write waits.
 
 -- Segments that are to be looked at: they have too few copies, or one of them is said to be
 -- missing or damaged (suspect). A row may outlive its segment. Segments that nobody has
@@ -26,3 +26,6 @@ ALTER TABLE backend_drains
 	ADD COLUMN failures BIGINT NOT NULL DEFAULT 0, -- copies that could not, in this round
 	ADD COLUMN fruitless INT NOT NULL DEFAULT 0,   -- rounds in a row in which none left
 	ADD COLUMN next_round TIMESTAMPTZ NOT NULL DEFAULT now();
+
+-- What was asked for: {"purge": true} ...
+ALTER TABLE jobs ADD COLUMN params JSONB NOT NULL DEFAULT '{}';

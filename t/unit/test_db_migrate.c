@@ -70,7 +70,7 @@ START_TEST(test_intents_of_an_older_version)
 	            "ALTER TABLE pending_objects DROP COLUMN landing;"
 	            "DROP TABLE replication_queue;"
 	            "ALTER TABLE backend_drains DROP position, DROP progress, DROP failures, "
-	            "DROP fruitless, DROP next_round;"
+	            "DROP fruitless, DROP next_round; ALTER TABLE jobs DROP params;"
 	            "INSERT INTO pending_objects (intent_id, object_key, bucket, object_name, "
 	            "backend_name, backend_key, size_bytes, slot, owner) "
 	            "VALUES ('i', 'b/k', 'b', 'k', 'a', 'b/k~1', 1, 0, 'old')");

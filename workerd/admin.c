@@ -15,6 +15,7 @@
 #include "observe/metrics.h"
 #include "store/store.h"
 #include "workerd/removal.h"
+#include "workerd/runs.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
 #include "workerd/status.h"
@@ -140,6 +141,10 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"DELETE", "/admin/api/backends/*/drain", cancel_drain, false},
 		{"GET", "/admin/api/drains", get_drains, false},
 		{"DELETE", "/admin/api/backends/*", removal_handle, false},
+		{"POST", "/admin/api/replicate", run_replication, false},
+		{"GET", "/admin/api/over-replication", get_over_replication, false},
+		{"POST", "/admin/api/over-replication", run_over_replication, false},
+		{"POST", "/admin/api/rebalance", run_rebalance, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},

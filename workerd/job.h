@@ -47,6 +47,7 @@ struct pass {
 	                            * announced: the ticker, or an operator */
 	/* out */
 	uint64_t items; /* dealt with, for the log and the status */
+	uint64_t made;  /* copies made, moved or removed, for who has asked for a run */
 	bool again;     /* more is waiting: the next pass follows at once */
 	int64_t due;    /* wall clock: when something will be to do; 0: not known */
 	/* private */

@@ -95,8 +95,7 @@ static bool read_question(struct removal *r)
 static void fail(struct removal *r, const struct error *e)
 {
 	if (e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND)
-		admin_error(r->c, 400,
-		            arena_printf(r->c->arena, "remove failed: %s", e->text));
+		admin_error(r->c, 400, arena_printf(r->c->arena, "remove failed: %s", e->text));
 	else
 		admin_error(r->c, 503, "the database is not available");
 }
@@ -121,11 +120,10 @@ static void reply_preview(struct removal *r)
 	set_number(o, "api_requests", r->purge ? h->copies : 0);
 	set_number(o, "egress_bytes", 0);
 	if (!r->dry_run) {
-		json_object_set_new(
-			o, "confirm_token",
-			json_string(confirm_token(r->c->arena, signing_key(r->setup->config),
-		                                  action(r), r->backend,
-		                                  clock_wall() / CLOCK_SEC)));
+		json_object_set_new(o, "confirm_token",
+		                    json_string(confirm_token(
+					    r->c->arena, signing_key(r->setup->config), action(r),
+					    r->backend, clock_wall() / CLOCK_SEC)));
 		set_number(o, "expires_in", CONFIRM_SECONDS);
 	}
 	admin_reply(r->c, 200, o);

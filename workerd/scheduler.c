@@ -59,6 +59,9 @@ struct entry {
 	const char *result;
 	struct error error; /* text "": the last pass did not fail */
 	uint64_t items, failures;
+	bool busy; /* when skipped: because another daemon runs the job */
+	/* runs over everything, and what the last one has made */
+	uint64_t wholes_begun, wholes_ended, made;
 	int64_t ended, succeeded, failed;
 };
 
@@ -117,6 +120,7 @@ static void record(struct entry *e, const struct pass *p, bool ok)
 static void skipped(struct entry *e, const char *why)
 {
 	e->result = "skipped";
+	e->busy = false;
 	e->not_before = rt_now() + SKIP_PAUSE;
 	count(e, METRIC_TICK_SKIPPED);
 	log_debug(e->job->slug, "tick skipped", LOG_STR("reason", why));
@@ -193,9 +197,10 @@ static void attempt(struct entry *e, struct pass *p)
 	e->used = rt_now();
 	if (got)
 		work(e, p);
-	else if (r == ERR_OK)
+	else if (r == ERR_OK) {
 		skipped(e, "another instance holds the lock");
-	else if (r == ERR_UNAVAILABLE || r == ERR_CANCELED) {
+		e->busy = true;
+	} else if (r == ERR_UNAVAILABLE || r == ERR_CANCELED) {
 		skipped(e, "the database is not available");
 		plan(e, DATABASE_PAUSE);
 	} else
@@ -220,7 +225,14 @@ static void pass(struct entry *e)
 	e->pass = &p;
 	e->whole = false;
 	e->due = CLOCK_NEVER; /* a notification from here on is for the next pass */
+	if (p.whole) {
+		e->wholes_begun++;
+		e->made = 0;
+	}
 	attempt(e, &p);
+	e->made += p.made;
+	if (!p.again || strcmp(e->result, "success") != 0)
+		e->wholes_ended = e->wholes_begun;
 	if (e->due != CLOCK_NEVER && e->due < e->not_before)
 		e->due = e->not_before;
 	if (strcmp(e->result, "skipped") == 0) /* not looked at yet */
@@ -330,6 +342,40 @@ bool scheduler_wake(struct scheduler *s, struct str slug, bool whole)
 	return found;
 }
 
+static struct entry *find_entry(struct scheduler *s, const char *slug)
+{
+	for (size_t i = 0; i < N_JOBS; i++)
+		if (strcmp(jobs[i]->slug, slug) == 0)
+			return &s->entries[i];
+	abort(); /* no such job in this program */
+}
+
+static enum run_outcome outcome_of(const struct entry *e, uint64_t *made, struct error *err)
+{
+	*made = e->made;
+	if (strcmp(e->result, "success") == 0)
+		return RUN_DONE;
+	if (strcmp(e->result, "skipped") == 0)
+		return e->busy ? RUN_BUSY : RUN_UNAVAILABLE;
+	*err = e->error;
+	return RUN_FAILED;
+}
+
+enum run_outcome scheduler_run(struct scheduler *s, const char *slug, uint64_t *made,
+                               struct error *err)
+{
+	struct entry *e = find_entry(s, slug);
+	uint64_t wanted = e->wholes_begun + 1; /* one that has begun may be past what is new */
+
+	if (!is_on(e))
+		return RUN_OFF;
+	scheduler_wake(s, str_of(slug), true);
+	while (e->wholes_ended < wanted && !s->stopping)
+		if (notify_wait(&s->idle, CLOCK_NEVER) < 0)
+			return RUN_UNAVAILABLE;
+	return e->wholes_ended < wanted ? RUN_UNAVAILABLE : outcome_of(e, made, err);
+}
+
 static void change_all(struct scheduler *s)
 {
 	for (size_t i = 0; i < N_JOBS; i++)
@@ -363,6 +409,7 @@ void scheduler_stop(struct scheduler *s)
 {
 	s->stopping = true;
 	change_all(s);
+	notify_all(&s->idle);
 }
 
 void scheduler_cancel(struct scheduler *s)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/err.h"
 #include "base/str.h"
 
 struct job;
@@ -24,6 +25,18 @@ struct scheduler *scheduler_new(struct worker *w);
  * at everything, see struct pass. False when there is no such job. May be called from
  * any task. */
 bool scheduler_wake(struct scheduler *s, struct str slug, bool whole);
+
+/* Runs the job of that slug over everything, and parks until it has: what the whole of its
+ * passes has made. */
+enum run_outcome {
+	RUN_DONE,
+	RUN_OFF,         /* it is switched off in the configuration */
+	RUN_BUSY,        /* another daemon runs it */
+	RUN_UNAVAILABLE, /* the database is away, or the daemon stops */
+	RUN_FAILED,      /* *e says why */
+};
+enum run_outcome scheduler_run(struct scheduler *s, const char *slug, uint64_t *made,
+                               struct error *e);
 
 /* Between these two no pass runs: hold parks until those in progress have
  * stopped between two items. */

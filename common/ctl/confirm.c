@@ -69,5 +69,6 @@ bool confirm_is_valid(struct arena *a, struct str key, const char *action, struc
 	str_cut(payload, '|', &expiry);
 	str_cut(expiry, '|', &expiry);
 	return is_ours && str_to_u64(expiry, &until) &&
-	       str_eq(payload, str_of(payload_of(a, action, name, (int64_t)until))) && now < (int64_t)until;
+	       str_eq(payload, str_of(payload_of(a, action, name, (int64_t)until))) &&
+	       now < (int64_t)until;
 }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "ctl/admin.h"
 #include "net/http_server.h"
+#include "net/uri.h"
 #include "observe/audit.h"
 #include "store/drains.h"
 
@@ -35,12 +36,95 @@ static void reply_done(struct http_call *c, int status, const char *what, struct
 	            json_pack("{s:s, s:s%}", "status", what, "backend", backend.p, backend.n));
 }
 
+static void set_number(json_t *o, const char *name, uint64_t n)
+{
+	json_object_set_new(o, name, json_integer((json_int_t)n));
+}
+
+/* --- the dry run ------------------------------------------------------------- */
+
+/* What is free on the others; false: one of them has no quota. */
+static bool free_elsewhere(const struct store_space *space, size_t n, struct str backend,
+                           uint64_t *out)
+{
+	bool limited = true;
+
+	*out = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t taken = space[i].used + space[i].reserved + space[i].orphaned;
+
+		if (str_eq(space[i].backend, backend) || space[i].draining)
+			continue;
+		limited = limited && space[i].limit > 0;
+		*out += taken < space[i].limit ? space[i].limit - taken : 0;
+	}
+	return limited;
+}
+
+/* A copy that moves is read and deleted here, and written elsewhere; one that others
+ * can do without is only deleted. */
+static void preview(struct http_call *c, struct store *s, const struct config_backend *b)
+{
+	struct store_drain_preview p;
+	struct store_space *space;
+	struct error e;
+	uint64_t free;
+	bool limited;
+	json_t *o;
+	size_t n;
+
+	if (store_drain_preview(s, b->name, &p, &e) != ERR_OK ||
+	    store_space(s, c->arena, &space, &n, &e) != ERR_OK) {
+		fail(c, &e);
+		return;
+	}
+	limited = free_elsewhere(space, n, str_of(b->name), &free);
+	o = json_pack("{s:s, s:s}", "status", "dry run", "backend", b->name);
+	set_number(o, "objects", p.copies);
+	set_number(o, "bytes", p.bytes);
+	set_number(o, "objects_to_move", p.moves);
+	set_number(o, "bytes_to_move", p.move_bytes);
+	set_number(o, "objects_to_remove", p.copies - p.moves);
+	set_number(o, "api_requests", p.copies + p.moves);
+	set_number(o, "egress_bytes", p.move_bytes);
+	set_number(o, "api_requests_elsewhere", p.moves);
+	set_number(o, "ingress_bytes_elsewhere", p.move_bytes);
+	json_object_set_new(o, "free_elsewhere",
+	                    limited ? json_integer((json_int_t)free) : json_null());
+	json_object_set_new(o, "fits", json_boolean(!limited || p.move_bytes <= free));
+	admin_reply(c, 200, o);
+}
+
+/* The only parameter is dry_run=true. */
+static bool read_parameters(struct http_call *c, bool *dry_run)
+{
+	struct uri_query q;
+	bool ok = uri_parse_query(c->arena, c->query, &q) && q.n <= 1;
+
+	*dry_run = ok && q.n == 1;
+	if (*dry_run)
+		ok = str_eq(q.params[0].name, STR("dry_run")) &&
+		     str_eq(q.params[0].value, STR("true"));
+	if (!ok)
+		admin_error(c, 400, "the only parameter is dry_run=true");
+	return ok;
+}
+
+/* --- start, cancel, status --------------------------------------------------- */
+
 void admin_start_drain(struct http_call *c, struct store *s, const struct config *config,
                        struct str backend)
 {
 	const struct config_backend *b = config_backend(config, backend);
 	struct error e;
+	bool dry_run;
 
+	if (!read_parameters(c, &dry_run))
+		return;
+	if (b && dry_run) {
+		preview(c, s, b);
+		return;
+	}
 	if (!b)
 		err_set(&e, ERR_INVALID, "no backend %.*s is configured", STR_FMT(backend));
 	if (!b || store_drain_start(s, b->name, &e) != ERR_OK) {
@@ -61,11 +145,6 @@ void admin_cancel_drain(struct http_call *c, struct store *s, struct str backend
 	}
 	audit_drain("storage.DrainCancel", backend);
 	reply_done(c, 200, "drain cancelled", backend);
-}
-
-static void set_number(json_t *o, const char *name, uint64_t n)
-{
-	json_object_set_new(o, name, json_integer((json_int_t)n));
 }
 
 static json_t *drain_json(const struct store_drain *d)

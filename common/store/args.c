@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include "config/config.h"
 
 /* As many as s3o_sync_backend makes. */
 #define SLOTS 8
@@ -61,6 +62,21 @@ void arg_ids(struct args *a, struct buf *array, const int64_t *ids, size_t n)
 		buf_printf(array, "%s%lld", i ? "," : "", (long long)ids[i]);
 	buf_add_char(array, '}');
 	arg_str(a, buf_str(array));
+}
+
+void arg_factors(struct args *a, const struct store *s, struct buf *buckets, struct buf *factors,
+                 struct arena *scratch)
+{
+	const struct config *c = s->config;
+	const char **names = ARENA_ARRAY(scratch, const char *, c->n_buckets);
+	int64_t *wanted = ARENA_ARRAY(scratch, int64_t, c->n_buckets);
+	for (size_t i = 0; i < c->n_buckets; i++) {
+		names[i] = c->buckets[i].name;
+		wanted[i] = c->buckets[i].factor;
+	}
+	arg_texts(a, buckets, names, c->n_buckets);
+	arg_ids(a, factors, wanted, c->n_buckets);
+	arg_i64(a, c->replication.factor);
 }
 
 void arg_null(struct args *a)

@@ -168,22 +168,6 @@ enum err store_copy_remove(struct store *s, int64_t segment, const struct store_
 
 /* --- too few ---------------------------------------------------------------------- */
 
-/* Buckets and the copies that they want, as two arrays. */
-static void arg_factors(struct args *a, const struct store *s, struct buf *buckets,
-                        struct buf *factors, struct arena *scratch)
-{
-	const struct config *c = s->config;
-	const char **names = ARENA_ARRAY(scratch, const char *, c->n_buckets);
-	int64_t *wanted = ARENA_ARRAY(scratch, int64_t, c->n_buckets);
-	for (size_t i = 0; i < c->n_buckets; i++) {
-		names[i] = c->buckets[i].name;
-		wanted[i] = c->buckets[i].factor;
-	}
-	arg_texts(a, buckets, names, c->n_buckets);
-	arg_ids(a, factors, wanted, c->n_buckets);
-	arg_i64(a, c->replication.factor);
-}
-
 enum err store_replication_walk(struct store *s, int64_t after, int n,
                                 const struct store_wanted_copies *wanted, struct store_walked *out,
                                 struct error *e)

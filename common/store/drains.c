@@ -81,6 +81,29 @@ enum err store_drains(struct store *s, const char *backend, struct arena *a,
 	return r;
 }
 
+enum err store_drain_preview(struct store *s, const char *backend, struct store_drain_preview *out,
+                             struct error *e)
+{
+	struct arena *scratch = arena_new();
+	BUF_AUTO buckets = {0};
+	BUF_AUTO factors = {0};
+	struct args a = {0};
+	struct db_result *res = NULL;
+	arg_text(&a, backend);
+	arg_factors(&a, s, &buckets, &factors, scratch);
+	enum err r = db_exec(s->db, Q_DRAIN_PREVIEW, a.p, &res, e);
+	if (r == ERR_OK)
+		*out = (struct store_drain_preview){
+			.copies = (uint64_t)db_i64(res, 0, DRAIN_PREVIEW_COPIES),
+			.bytes = (uint64_t)db_i64(res, 0, DRAIN_PREVIEW_BYTES),
+			.moves = (uint64_t)db_i64(res, 0, DRAIN_PREVIEW_MOVES),
+			.move_bytes = (uint64_t)db_i64(res, 0, DRAIN_PREVIEW_MOVE_BYTES),
+		};
+	db_result_free(&res);
+	arena_free(&scratch);
+	return r;
+}
+
 /* --- for the job -------------------------------------------------------------- */
 
 enum err store_drain_claim(struct store *s, int64_t grace_us, struct arena *a, struct str *backend,

@@ -30,6 +30,14 @@ enum err store_drain_cancel(struct store *s, const char *backend, struct error *
 enum err store_drains(struct store *s, const char *backend, struct arena *a,
                       struct store_drain **out, size_t *n, struct error *e);
 
+struct store_drain_preview {
+	uint64_t copies, bytes;     /* that are there */
+	uint64_t moves, move_bytes; /* of them: there are too few others */
+};
+/* What a drain would do. Reads all copies on the backend. */
+enum err store_drain_preview(struct store *s, const char *backend, struct store_drain_preview *out,
+                             struct error *e);
+
 /* --- for the job -------------------------------------------------------------- */
 
 /* Takes a drain to run: one of this instance, or whose owner was silent for grace_us.

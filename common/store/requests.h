@@ -10,11 +10,11 @@
 
 struct store_request {
 	int64_t id;
-	struct str kind, target; /* e.g. "remove", a backend */
-	struct str state;        /* requested, running, done, failed, cancelled */
-	struct str owner;        /* instance that runs it; empty: none has yet */
-	struct str params;       /* JSON; only of a claim */
-	struct str progress, result; /* JSON, or empty */
+	struct str kind, target;              /* e.g. "remove", a backend */
+	struct str state;                     /* requested, running, done, failed, cancelled */
+	struct str owner;                     /* instance that runs it; empty: none has yet */
+	struct str params;                    /* JSON; only of a claim */
+	struct str progress, result;          /* JSON, or empty */
 	int64_t requested, started, finished; /* wall clock, 0: not yet */
 	bool reclaimed;                       /* by store_request_claim(): it was begun before */
 };

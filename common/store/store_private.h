@@ -37,6 +37,10 @@ void arg_bool(struct args *a, bool v);
 /* An array, written into the buffer. */
 void arg_ids(struct args *a, struct buf *array, const int64_t *ids, size_t n);
 void arg_texts(struct args *a, struct buf *array, const char *const *s, size_t n);
+/* Two arrays, and a number: buckets of the configuration, the copies that each of them
+ * wants, and those that others do. */
+void arg_factors(struct args *a, const struct store *s, struct buf *buckets, struct buf *factors,
+                 struct arena *scratch);
 void arg_null(struct args *a);
 /* One of the slots in which a backend is counted, at random. */
 void arg_slot(struct args *a);

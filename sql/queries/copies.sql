@@ -43,22 +43,25 @@ WHERE backend_name = $1 ORDER BY size_bytes, backend_key LIMIT $2;
 -- have fewer copies than wanted on the backends $3, or in fewer of their failure domains
 -- ($4, one for each), as far as there are so many. Wanted are $7 copies, or in a bucket of
 -- $5 the number in $6. hopeless: those that would need more than there are.
+--
+-- Copies are counted segment by segment: a join would read all copies that there are.
 -- name: replication_walk
 -- columns: last entered hopeless
 WITH w AS MATERIALIZED (
 	SELECT segment_id, bucket FROM segments
 	WHERE segment_id > $1 AND generation IS NOT NULL ORDER BY segment_id LIMIT $2
+), d AS MATERIALIZED (
+	SELECT * FROM unnest($3::TEXT[], $4::TEXT[]) d (backend, domain)
 ), counted AS (
-	SELECT w.segment_id, COALESCE(f.factor, $7::INT) AS wanted, count(d.backend) AS copies,
-	       count(DISTINCT d.domain) AS domains
+	SELECT w.segment_id, COALESCE(f.factor, $7::INT) AS wanted, c.copies, c.domains
 	FROM w
 	LEFT JOIN unnest($5::TEXT[], $6::INT[]) f (bucket, factor) ON f.bucket = w.bucket
-	LEFT JOIN object_locations l ON l.segment_id = w.segment_id
-	LEFT JOIN unnest($3::TEXT[], $4::TEXT[]) d (backend, domain) ON d.backend = l.backend_name
-	GROUP BY w.segment_id, f.factor
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS copies, count(DISTINCT d.domain) AS domains
+		FROM object_locations l JOIN d ON d.backend = l.backend_name
+		WHERE l.segment_id = w.segment_id) c
 ), there AS (
-	SELECT count(*) AS backends, count(DISTINCT domain) AS domains
-	FROM unnest($3::TEXT[], $4::TEXT[]) d (backend, domain)
+	SELECT count(*) AS backends, count(DISTINCT domain) AS domains FROM d
 ), entered AS (
 	INSERT INTO replication_queue (segment_id)
 	SELECT c.segment_id FROM counted c, there t
@@ -127,8 +130,10 @@ WITH w AS MATERIALIZED (
 	SELECT w.segment_id
 	FROM w
 	LEFT JOIN unnest($3::TEXT[], $4::INT[]) f (bucket, factor) ON f.bucket = w.bucket
-	JOIN object_locations l ON l.segment_id = w.segment_id
-	GROUP BY w.segment_id, f.factor HAVING count(*) > COALESCE(f.factor, $5::INT)
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS copies FROM object_locations l
+		WHERE l.segment_id = w.segment_id) c
+	WHERE c.copies > COALESCE(f.factor, $5::INT)
 )
 SELECT (SELECT max(segment_id) FROM w) AS last, NULL::BIGINT AS segment_id
 UNION ALL

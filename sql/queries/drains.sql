@@ -63,3 +63,20 @@ SELECT state, error, objects_moved FROM s3o_end_drain_round($1, $2);
 -- columns: active next
 SELECT count(*) AS active, s3o_micros(min(next_round)) AS next
 FROM backend_drains WHERE state = 'draining';
+
+-- What a drain of $1 would do: copies that would move, because fewer than wanted are on other
+-- backends that do not drain, and the others. Wanted are $4 copies, or in a bucket of $2 the
+-- number in $3; of a part of an open upload one.
+-- name: drain_preview :read
+-- columns: copies bytes moves move_bytes
+SELECT count(*) AS copies, COALESCE(sum(size_bytes), 0)::BIGINT AS bytes,
+       count(*) FILTER (WHERE others < wanted) AS moves,
+       COALESCE(sum(size_bytes) FILTER (WHERE others < wanted), 0)::BIGINT AS move_bytes
+FROM (SELECT l.size_bytes, CASE WHEN s.upload_id IS NULL
+		THEN COALESCE(f.factor, $4::INT) ELSE 1 END AS wanted, (
+		SELECT count(*) FROM object_locations o
+		WHERE o.segment_id = l.segment_id AND o.backend_name <> l.backend_name
+		  AND NOT s3o_is_draining(o.backend_name)) AS others
+      FROM object_locations l JOIN segments s USING (segment_id)
+      LEFT JOIN unnest($2::TEXT[], $3::INT[]) f (bucket, factor) ON f.bucket = s.bucket
+      WHERE l.backend_name = $1) c;

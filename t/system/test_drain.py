@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from harness.memory_s3 import MemoryS3
@@ -13,6 +14,7 @@ from harness.uploads import Upload
 from harness.wait import until
 
 MIB = 1024 * 1024
+TOKEN = "let-me-in"
 
 # More of them when it is not one test of many.
 OBJECTS = int(os.environ.get("S3O_DRAIN_OBJECTS", "400"))
@@ -21,6 +23,11 @@ OBJECTS = int(os.environ.get("S3O_DRAIN_OBJECTS", "400"))
 def drain(o, action, backend="disk1", *options, check=True):
     done = o.adminctl("drain", action, backend, "--json", *options, check=check)
     return json.loads(done.stdout) if done.stdout else done
+
+
+def post(o, path, **parameters):
+    return requests.post(f"http://127.0.0.1:{o.worker_port}/admin/api/{path}", params=parameters,
+                         headers={"X-Admin-Token": TOKEN}, timeout=60)
 
 
 def wait_drained(o, backend="disk1", seconds=60):
@@ -98,7 +105,7 @@ def test_what_cannot_be_asked_for(launch, directories):
 
 def test_copies_that_are_enough(launch, directories):
     """Of what has copies elsewhere only as many are made as are wanted."""
-    o = launch(directories(4), {"replication": {"factor": 2}})
+    o = launch(directories(4), {"replication": {"factor": 2}, "ui": {"admin_token": TOKEN}})
     s3 = o.s3()
     for i in range(20):
         s3.put_object(Bucket="photos", Key=f"k{i}", Body=os.urandom(1000))
@@ -111,12 +118,20 @@ def test_copies_that_are_enough(launch, directories):
     o.config["replication"]["factor"] = 2
     o.write_config()
     o.adminctl("reload")
+    dry = post(o, "backends/disk2/drain", dry_run="true").json()
+    assert (dry["objects"], dry["objects_to_move"], dry["objects_to_remove"]) == (20, 0, 20)
+    assert (dry["api_requests"], dry["egress_bytes"], dry["fits"]) == (20, 0, True)
     drain(o, "start", "disk2")
     wait_drained(o, "disk2")
     events = [a["event"] for a in o.audit("workerd")]
     assert events.count("storage.DrainRemoveReplica") == 20
     assert events.count("storage.DrainMove") == 0
-    drain(o, "start", "disk1")  # now each is wanted
+    dry = post(o, "backends/disk1/drain", dry_run="true").json()  # now each is wanted
+    assert (dry["objects_to_move"], dry["api_requests"], dry["egress_bytes"]) == (20, 40, 20_000)
+    assert dry["api_requests_elsewhere"] == 20 and dry["ingress_bytes_elsewhere"] == 20_000
+    assert not drain(o, "status", "disk1")["active"]
+    assert post(o, "backends/disk1/drain", dry="1").status_code == 400
+    drain(o, "start", "disk1")
     wait_drained(o, "disk1")
     events = [a["event"] for a in o.audit("workerd")]
     assert events.count("storage.DrainMove") == 20

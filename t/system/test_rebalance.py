@@ -2,7 +2,16 @@
 """Moving what is stored, so that backends are as full as they should be."""
 import os
 
+import requests
+
 from harness.wait import until
+
+TOKEN = "let-me-in"
+
+
+def post(o, path, **parameters):
+    return requests.post(f"http://127.0.0.1:{o.worker_port}/admin/api/{path}", params=parameters,
+                         headers={"X-Admin-Token": TOKEN}, timeout=60)
 
 
 def used(o):
@@ -42,11 +51,20 @@ def read_all(o, bodies):
 
 
 def test_spread(launch, directories):
-    o = launch(directories(3, quota="1MB"))
+    o = launch(directories(3, quota="1MB"), {"ui": {"admin_token": TOKEN}})
     bodies = put(o, 30, 10_000)
     assert used(o) == [300_000, 0, 0]
+    assert post(o, "rebalance").json()["status"] == "skipped"  # it is not enabled
     configure(o, strategy="spread", batch_size=10, threshold=0.05)
-    run(o)  # no more than a batch
+    plan = post(o, "rebalance", dry_run="true").json()
+    rows = {b.pop("name"): b for b in plan.pop("backends")}
+    assert plan == {"status": "dry run", "worthwhile": True, "objects": 10, "bytes": 100_000}
+    assert rows["disk1"] == {"objects_out": 10, "objects_in": 0, "api_requests": 20,
+                             "egress_bytes": 100_000, "ingress_bytes": 0}
+    assert rows["disk2"]["ingress_bytes"] + rows["disk3"]["ingress_bytes"] == 100_000
+    assert used(o) == [300_000, 0, 0]
+    # No more than a batch.
+    assert post(o, "rebalance").json() == {"status": "ok", "objects_moved": 10}
     assert used(o)[0] == 200_000 and sum(used(o)) == 300_000
     run(o)
     assert used(o) == [100_000, 100_000, 100_000]

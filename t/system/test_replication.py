@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from harness.memory_s3 import MemoryS3
@@ -108,23 +109,33 @@ def test_parts_copies_and_versions(launch, directories):
     assert o.backends[0].count() > 0
 
 
+def ask(o, method, path):
+    return requests.request(method, f"http://127.0.0.1:{o.worker_port}/admin/api/{path}",
+                            headers={"X-Admin-Token": "t"}, timeout=60).json()
+
+
 def test_the_factor_changes(launch, directories):
-    """More copies, then fewer: by a reload."""
-    o = launch(directories(3))
+    """More copies, then fewer: by a reload, and waited for."""
+    o = launch(directories(3), {"ui": {"admin_token": "t"}})
     s3 = o.s3()
     for i in range(20):
         s3.put_object(Bucket="photos", Key=f"k{i}", Body=os.urandom(1000 * i))
+    reason = "replication not configured or factor <= 1"
+    assert ask(o, "POST", "replicate") == {"status": "skipped", "copies_created": 0,
+                                           "reason": reason}
     o.config["replication"] = {"factor": 3}
     o.write_config()
     o.adminctl("reload")
-    o.adminctl("run", "replication")
-    wait_copies(o, 3)
+    assert ask(o, "POST", "replicate") == {"status": "ok", "copies_created": 40}
+    assert have(o, 3)
     o.check()
     o.config["replication"] = {"factor": 2}
     o.write_config()
     o.adminctl("reload")
-    o.adminctl("run", "over_replication_cleanup")
-    wait_copies(o, 2)
+    assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 20}
+    assert ask(o, "POST", "over-replication") == {"status": "ok", "copies_removed": 20}
+    assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 0}
+    assert have(o, 2)
     removed = [a for a in o.audit("workerd") if a["event"] == "over_replication.remove"]
     assert len(removed) == 20
     assert o.metrics(o.worker_port)["s3o_over_replication_removed_total"] == 20

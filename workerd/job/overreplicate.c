@@ -25,8 +25,8 @@
 /* Advisory lock of this job. */
 #define LOCK 1008
 
-#define WINDOW  10000 /* segments of a step of the walk: some 20 ms */
-#define WINDOWS 20    /* of a pass, unless something is found before */
+#define WINDOW  2000 /* segments of a step of the walk: 10 to 20 ms */
+#define WINDOWS 50   /* of a pass, unless something is found before */
 
 /* Where the walk is; it begins anew when the daemon does. */
 static struct {
@@ -79,6 +79,7 @@ static void removed(struct batch *b, const struct store_held *h, const struct st
 	stop_point("excess-removed");
 	b->removed++;
 	b->pass->items++;
+	b->pass->made++;
 	metrics_inc(METRIC_OVER_REPLICATION_REMOVED, 0, 0, 0);
 	snprintf(text, sizeof text, "%.2f", score);
 	audit(COMPONENT, "over_replication.remove",

@@ -185,6 +185,7 @@ static void moved(struct batch *b, const struct store_held *h, const struct plan
 	stop_point("rebalance-moved");
 	b->moved++;
 	b->pass->items++;
+	b->pass->made++;
 	metrics_inc(METRIC_REBALANCE_MOVED, s, METRIC_RESULT_SUCCESS, 0);
 	metrics_add(METRIC_REBALANCE_BYTES, s, 0, 0, h->size);
 	audit(COMPONENT, "rebalance.move",

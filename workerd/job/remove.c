@@ -132,8 +132,8 @@ static enum err finish(struct removal *r, struct error *e)
 	struct pass *p = r->pass;
 	uint64_t forgotten;
 	bool done;
-	enum err err = store_forget_backend(p->setup->store, r->backend, r->purge, &done,
-	                                    &forgotten, e);
+	enum err err =
+		store_forget_backend(p->setup->store, r->backend, r->purge, &done, &forgotten, e);
 
 	if (err != ERR_OK)
 		return err;
@@ -150,12 +150,11 @@ static enum err finish(struct removal *r, struct error *e)
 	      LOG_FIELDS(LOG_STR("request_id", p->request_id), LOG_STR("backend", r->backend),
 	                 LOG_BOOL("purge", r->purge), LOG_INT("copies_removed", r->removed)));
 	p->again = true;
-	return store_request_end(p->setup->store, r->request.id, true,
-	                         arena_printf(p->arena,
-	                                      "{\"copies_removed\": %llu, \"deletions_lost\": %llu}",
-	                                      (unsigned long long)r->removed,
-	                                      (unsigned long long)forgotten),
-	                         e);
+	return store_request_end(
+		p->setup->store, r->request.id, true,
+		arena_printf(p->arena, "{\"copies_removed\": %llu, \"deletions_lost\": %llu}",
+	                     (unsigned long long)r->removed, (unsigned long long)forgotten),
+		e);
 }
 
 static enum err go_on(struct removal *r, struct error *e)
@@ -174,8 +173,8 @@ static enum err go_on(struct removal *r, struct error *e)
 static enum err run(struct pass *p, struct error *e)
 {
 	struct removal r = {.pass = p};
-	enum err err = store_request_claim(p->setup->store, COMPONENT, GRACE, p->arena, &r.request,
-	                                   e);
+	enum err err =
+		store_request_claim(p->setup->store, COMPONENT, GRACE, p->arena, &r.request, e);
 
 	if (err == ERR_NOT_FOUND)
 		return ERR_OK;

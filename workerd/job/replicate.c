@@ -29,8 +29,8 @@
 /* Advisory lock of this job. */
 #define LOCK 1002
 
-#define WINDOW  10000 /* segments of a step of the walk: some 20 ms */
-#define WINDOWS 20    /* of a pass, unless something is found before */
+#define WINDOW  2000 /* segments of a step of the walk: 10 to 20 ms */
+#define WINDOWS 50   /* of a pass, unless something is found before */
 
 /* Where the walk is; it begins anew when the daemon does. */
 static struct {
@@ -134,6 +134,7 @@ static bool needs_copy(const struct batch *b, const struct store_held *h, bool *
 static void copied(struct batch *b, const struct store_held *h, const struct engine_replica *r)
 {
 	b->copies++;
+	b->pass->made++;
 	metrics_inc(METRIC_REPLICATION_COPIES, 0, 0, 0);
 	if (walk.written_off)
 		metrics_inc(METRIC_REPLICATION_HEALTH_COPIES, 0, 0, 0);

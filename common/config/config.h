@@ -158,6 +158,9 @@ struct config {
 		int64_t multipart_stale_timeout, claim_grace_period;
 	} cleanup_queue;
 	struct {
+		int max_deletes_per_minute; /* 0: no brake */
+	} safety;
+	struct {
 		bool enabled;
 		int64_t interval;
 	} reconcile;

@@ -385,6 +385,15 @@ static const struct section cleanup_queue = {.path = "cleanup_queue",
                                              .settings = cleanup_settings,
                                              .prose = "Deleting replaced and removed bytes."};
 
+static const struct setting safety_settings[] = {
+	{C("max_deletes_per_minute", INT, safety.max_deletes_per_minute), ACTIVE,
+         .zero = ZERO_VALUE, NOT_NEGATIVE,
+         .prose = "Bytes that nothing refers to any more are deleted no faster, so that a mistake "
+                  "can be noticed while most of them are still there. 0 sets no limit."},
+	{0}};
+static const struct section safety = {
+	.path = "safety", .settings = safety_settings, .prose = "A brake on mass deletion."};
+
 static const struct setting reconcile_settings[] = {
 	{C("enabled", BOOL, reconcile.enabled), .fallback = "false",
          .prose = "Compare the backends with the catalogue."},
@@ -691,6 +700,7 @@ static const struct setting root[] = {
 	SECTION(replication),
 	SECTION(rebalance),
 	SECTION(cleanup_queue),
+	SECTION(safety),
 	SECTION(reconcile),
 	SECTION(lifecycle),
 	SECTION(rate_limit),

@@ -371,6 +371,8 @@ METRIC_SETS(METRIC_ENUM_)
 	  "Attempts of the cleanup queue.", LABEL(status, CLEANUP_RESULT))                         \
 	X(CLEANUP_DEPTH, GAUGE, W, ALWAYS, "s3o_cleanup_queue_depth",                              \
 	  "Rows of the cleanup queue with attempts left.")                                         \
+	X(CLEANUP_PAUSED, GAUGE, W, ALWAYS, "s3o_cleanup_paused",                                  \
+	  "1 while safety.max_deletes_per_minute holds deletions up.")                             \
 	X(CLEANUP_STALE_CLAIMS, COUNTER, W, SEEN,                                                  \
 	  "s3o_cleanup_queue_stale_claims_recovered_total",                                        \
 	  "Rows taken over from a worker that died.", LABEL(backend, BACKEND))                     \

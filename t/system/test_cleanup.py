@@ -105,3 +105,26 @@ def test_claims_of_a_dead_daemon_are_told(orchestrator):
     until(lambda: o.metrics(o.worker_port).get(
         's3o_cleanup_queue_stale_claims_recovered_total{backend="disk1"}') == 1, 5)
     o.wait_clean()
+
+
+def test_a_brake_on_mass_deletion(launch, directories):
+    """No more than so many in a minute, and that is said."""
+    o = launch(directories(1), {"safety": {"max_deletes_per_minute": 5}})
+    s3 = o.s3()
+    for i in range(12):
+        s3.put_object(Bucket="photos", Key=f"k{i}", Body=b"x")
+    for i in range(12):
+        s3.delete_object(Bucket="photos", Key=f"k{i}")
+    until(lambda: o.metrics(o.worker_port)["s3o_cleanup_paused"] == 1)
+    assert o.backends[0].count() == 7
+    o.adminctl("run", "cleanup_queue")
+    until(lambda: len([line for line in o.log_lines("workerd")
+                       if "max_deletes_per_minute" in line["msg"]]) == 1)
+    assert o.backends[0].count() == 7
+    o.config["safety"]["max_deletes_per_minute"] = 0  # the operator has looked at it
+    o.write_config()
+    o.adminctl("reload")
+    o.adminctl("run", "cleanup_queue")
+    o.wait_clean()
+    assert o.backends[0].count() == 0
+    assert o.metrics(o.worker_port)["s3o_cleanup_paused"] == 0

@@ -14,6 +14,7 @@
 #include "observe/metrics.h"
 #include "rt/task.h"
 #include "store/store.h"
+#include "workerd/brake.h"
 #include "workerd/job.h"
 #include "workerd/worker.h"
 
@@ -37,6 +38,8 @@
 #define SILENCE 2
 
 #define COMPONENT "cleanup_queue"
+
+static struct brake brake;
 
 struct batch {
 	struct pass *pass;
@@ -180,6 +183,7 @@ static void process(void *arg, size_t i)
 		postpone(p, row, p->setup->silent_until[b->index] - rt_now());
 		return;
 	}
+	brake_use(&brake);
 	arena = arena_new(); /* one per row: a batch's answers need not add up */
 	r = backend_remove(b, arena, row->backend_key, &e);
 	stop_point("cleanup-deleted");
@@ -228,7 +232,7 @@ static enum err look_ahead(struct pass *p, struct error *e)
 	return ERR_OK;
 }
 
-static enum err claim(struct pass *p, struct batch *batch, struct error *e)
+static enum err claim(struct pass *p, int n, struct batch *batch, struct error *e)
 {
 	const struct setup *s = p->setup;
 	const char **silent = ARENA_ARRAY(p->arena, const char *, s->backends.n);
@@ -241,24 +245,47 @@ static enum err claim(struct pass *p, struct batch *batch, struct error *e)
 	/* Shielded: a claim whose answer is not waited for would last until the
 	 * grace period has passed. */
 	task_shield();
-	r = store_cleanup_claim(s->store, BATCH, s->config->cleanup_queue.claim_grace_period,
-	                        silent, n_silent, p->arena, &batch->rows, &batch->n, e);
+	r = store_cleanup_claim(s->store, n, s->config->cleanup_queue.claim_grace_period, silent,
+	                        n_silent, p->arena, &batch->rows, &batch->n, e);
 	task_unshield();
 	return r;
+}
+
+/* True, once for each minute that is full, also says so. */
+static bool is_braked(struct pass *p, int allowed)
+{
+	static bool told;
+	int64_t pause = brake_pause(&brake, rt_now());
+
+	metrics_set(METRIC_CLEANUP_PAUSED, 0, 0, 0, allowed == 0);
+	if (allowed == 0) {
+		p->due = clock_wall() + pause;
+		if (!told)
+			log_warn(COMPONENT, "deletions pause: safety.max_deletes_per_minute",
+			         LOG_STR("request_id", p->request_id),
+			         LOG_INT("deleted", brake.used),
+			         LOG_INT("pause_ms", pause / CLOCK_MS));
+	}
+	told = allowed == 0;
+	return told;
 }
 
 static enum err run(struct pass *p, struct error *e)
 {
 	const struct config *c = p->setup->config;
 	struct batch batch = {.pass = p};
+	int allowed = brake_allows(&brake, c->safety.max_deletes_per_minute, BATCH, rt_now());
 	size_t begun;
-	enum err r = claim(p, &batch, e);
+	enum err r;
 
+	if (is_braked(p, allowed))
+		return ERR_OK;
+	r = claim(p, allowed, &batch, e);
 	if (r != ERR_OK)
 		return r;
 	stop_point("cleanup-claimed");
 	begun = pass_each(p, c->cleanup_queue.concurrency, batch.n, process, &batch);
-	p->again = batch.n == BATCH || begun < batch.n;
+	p->again = batch.n == (size_t)allowed || begun < batch.n;
 	task_shield();
 	while (begun < batch.n)
 		postpone(p, &batch.rows[begun++], 0);

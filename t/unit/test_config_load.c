@@ -298,6 +298,32 @@ START_TEST(background_rules)
 		{MORE("replication: {factor: 2}\n"),
 	         "f:5: replication.factor: replication.factor (2) "
 	         "cannot exceed number of backends (1)"},
+		{MORE("replication: {ack: 2}\n"),
+	         "f:5: replication.ack: replication.ack (2) cannot exceed replication.factor (1)"},
+		{MORE("replication: {ack: -1}\n"), "f:5: replication.ack: must be at least 1"},
+		{BKT("buckets:\n- {name: b, " CRED ", replication: {factor: 2}}\n"),
+	         "f:5: buckets[0].replication.factor: 2 cannot exceed number of backends (1)"},
+		{BKT("buckets:\n- {name: b, " CRED ", replication: {ack: 2}}\n"),
+	         "f:5: buckets[0].replication.ack: 2 cannot exceed the factor (1)"},
+		{BKT("buckets:\n- {name: b, " CRED ", replication: {factor: -2, ack: 0}}\n"),
+	         "f:5: buckets[0].replication.factor: must be at least 1"},
+		{BKT("buckets:\n- {name: b, " CRED ", replication: 2}\n"),
+	         "f:5: buckets[0].replication: expected a mapping"},
+		{S3("labels: [provider]"), "f:4: backends[0].labels: expected a mapping"},
+		{S3("labels: {provider: [aws]}"),
+	         "f:4: backends[0].labels.provider: expected a single value"},
+		{S3("labels: {provider: ''}"),
+	         "f:4: backends[0].labels.provider: must have a name without '=' and a value that "
+	         "is not empty"},
+		{S3("labels: {a=b: c}"),
+	         "f:4: backends[0].labels.a=b: must have a name without '=' and a value that is "
+	         "not empty"},
+		{S3("labels: {a: b, a: c}"),
+	         "f:4: backends[0].labels.a: the label is already in line 4"},
+		{S3("labels: {a: b, c: '${T_UNSET}'}"),
+	         "f:4: backends[0].labels.c: environment variable T_UNSET is not set"},
+		{MORE("safety: {max_deletes_per_minute: -1}\n"),
+	         "f:5: safety.max_deletes_per_minute: must not be negative"},
 		{MORE("replication: {batch_size: -1}\n"), ""}, /* factor 1: not checked */
 		{SERVER DATABASE BUCKETS "backends: [" DIR_("a", "0") "," DIR_(
 			 "b", "0") "]\nreplication: {factor: 2, batch_size: -1, "
@@ -459,6 +485,9 @@ START_TEST(warnings)
 		{MORE("replication: {unhealthy_threshold: 1m}\n"),
 	         "f:5: replication.unhealthy_threshold: has no effect without "
 	         "backend_circuit_breaker.enabled"},
+		{MORE("replication: {spread_over: site}\n"),
+	         "f:4: backends[0].labels: has no label \"site\" (replication.spread_over): it "
+	         "counts as different from all others"},
 		{BKT("buckets:\n- {name: b, credentials: [{token: t, access_key_id: a}]}\n"),
 	         "f:5: buckets[0].credentials[0].access_key_id: half a pair of keys beside a token "
 	         "is "

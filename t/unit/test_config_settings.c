@@ -235,6 +235,38 @@ static void expect_restart(const char *a_text, const char *b_text, const char *w
 	config_free(&b);
 }
 
+START_TEST(copies_and_domains)
+{
+	struct config *c = load_valid(
+		SERVER DATABASE
+		"buckets:\n"
+		"- {name: plain, credentials: [{token: t1}]}\n"
+		"- {name: more, credentials: [{token: t2}], replication: {factor: 3, ack: 3}}\n"
+		"- {name: less, credentials: [{token: t3}], replication: {factor: 1}}\n"
+		"backends:\n"
+		"- {name: a, type: directory, path: /a, labels: {site: x, siteless: y}}\n"
+		"- {name: b, type: directory, path: /b, labels: {siteless: x, site: x}}\n"
+		"- {name: c, type: directory, path: /c, labels: {other: x}}\n"
+		"replication: {factor: 2, ack: 2, spread_over: site}\n");
+
+	ck_assert_int_eq(config_factor(c, STR("plain")), 2);
+	ck_assert_int_eq(config_ack(c, STR("plain")), 2);
+	ck_assert_int_eq(config_factor(c, STR("more")), 3);
+	ck_assert_int_eq(config_ack(c, STR("more")), 3);
+	ck_assert_int_eq(config_factor(c, STR("less")), 1);
+	ck_assert_int_eq(config_ack(c, STR("less")), 1); /* not more than there are */
+	ck_assert_int_eq(config_factor(c, STR("created-by-a-client")), 2);
+	ck_assert_int_eq(config_max_factor(c), 3);
+	ck_assert_str_eq(config_domain(c, &c->backends[0]), "x");
+	ck_assert_str_eq(config_domain(c, &c->backends[1]), "x");
+	ck_assert_str_eq(config_domain(c, &c->backends[2]), "c");
+	config_free(&c);
+	c = load_valid(VALID);
+	ck_assert_str_eq(config_domain(c, &c->backends[0]), "backend-0");
+	config_free(&c);
+}
+END_TEST
+
 START_TEST(what_needs_a_restart)
 {
 	expect_restart(VALID, VALID, "");
@@ -408,6 +440,7 @@ int main(void)
 	tcase_add_test(t, defaults_of_background_work);
 	tcase_add_test(t, defaults_of_the_rest);
 	tcase_add_test(t, computed_values);
+	tcase_add_test(t, copies_and_domains);
 	tcase_add_test(t, what_needs_a_restart);
 	tcase_add_test(t, what_is_not_active);
 	tcase_add_test(t, certificates);

@@ -7,6 +7,7 @@ import subprocess
 
 import requests
 
+from .catalogue import differences
 from .clients import client
 from .processes import children_of
 from .storage import ROOT
@@ -272,22 +273,5 @@ class Orchestrator:
 
     def check(self):
         """The promises: the catalogue agrees with itself and with the backends."""
-        problems = [row[0] for row in self.sql("SELECT problem FROM s3o_check()")]
-        assert not problems, problems
-        for backend in self.backends:
-            self.check_backend(backend)
-
-    def check_backend(self, backend):
-        """Every copy lies there with its size, and nothing else but what is to be deleted
-        or still being written."""
-        copies = dict(self.sql("SELECT backend_key, size_bytes FROM object_locations"
-                               " WHERE backend_name = %s", backend.name))
-        others = {row[0] for row in self.sql(
-            "SELECT object_key FROM (SELECT backend_name, object_key FROM cleanup_queue"
-            " UNION ALL SELECT backend_name, object_key FROM cleanup_dlq"
-            " UNION ALL SELECT backend_name, backend_key FROM pending_objects) x"
-            " WHERE backend_name = %s", backend.name)}
-        contents = backend.contents()
-        lost = copies.items() - contents.items()
-        unknown = contents.keys() - copies.keys() - others
-        assert not lost and not unknown, f"{backend.name}: lost {lost}, unknown {unknown}"
+        found = list(differences(self.sql, self.backends))
+        assert not found, found

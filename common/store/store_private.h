@@ -11,6 +11,7 @@
  *     versions.c all versions, tags, ACL      buckets.c  buckets and their settings
  *     expiry.c   what lifecycle rules find    copies.c   copies of segments
  *     drains.c   emptying backends            usage.c    of backends, by the month
+ *     inspect.c  what operators look at
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

@@ -116,6 +116,11 @@ def test_daemons_that_are_down_are_named(config):
         r = adminctl(*command, "-config", config)
         assert r.returncode == 3
         assert f"{config.parent}/run/workerd.sock" in r.stderr
+    for command in ["object", "photos/k"], ["ls", "photos"], ["buckets"], ["dlq", "list"]:
+        r = adminctl(*command, "-config", config)
+        assert r.returncode == 3 and not r.stdout
+        for name in "proxyd", "workerd":
+            assert f"{config.parent}/run/{name}.sock does not answer" in r.stderr
     result = json.loads(adminctl("status", "-json", "-socket-dir", "/nonexistent").stdout)
     assert [result[d]["up"] for d in ("proxyd", "workerd")] == [False, False]
 

@@ -111,17 +111,17 @@ enum err store_inspect_buckets(struct store *s, struct str after, int n, struct 
 	return r;
 }
 
-enum err store_inspect_size(struct store *s, struct str bucket, int max,
-                            struct store_bucket_size *out, struct error *e)
+enum err store_inspect_size(struct store *s, struct str bucket, struct store_bucket_size *out,
+                            struct error *e)
 {
 	struct args args = {0};
 	struct db_result *res = NULL;
 	arg_str(&args, bucket);
-	arg_i64(&args, max);
+	arg_i64(&args, STORE_SIZE_KEYS);
 	enum err r = db_exec(s->db, Q_INSPECT_BUCKET_SIZE, args.p, &res, e);
 	if (r == ERR_OK)
 		*out = (struct store_bucket_size){
-			.known = db_i64(res, 0, INSPECT_BUCKET_SIZE_KEYS) <= max,
+			.known = db_i64(res, 0, INSPECT_BUCKET_SIZE_KEYS) <= STORE_SIZE_KEYS,
 			.objects = (uint64_t)db_i64(res, 0, INSPECT_BUCKET_SIZE_OBJECTS),
 			.bytes = (uint64_t)db_i64(res, 0, INSPECT_BUCKET_SIZE_BYTES),
 		};

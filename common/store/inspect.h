@@ -54,12 +54,13 @@ enum err store_inspect_buckets(struct store *s, struct str after, int n, struct 
                                struct store_bucket **out, size_t *n_out, struct error *e);
 
 struct store_bucket_size {
-	bool known;              /* false: it has more keys than were to be looked at */
+	bool known;              /* false: it has too many keys */
 	uint64_t objects, bytes; /* current ones, without older versions */
 };
-/* Looks at max keys at most. */
-enum err store_inspect_size(struct store *s, struct str bucket, int max,
-                            struct store_bucket_size *out, struct error *e);
+/* Not of more than STORE_SIZE_KEYS: a fraction of a second for the database. */
+#define STORE_SIZE_KEYS 100000
+enum err store_inspect_size(struct store *s, struct str bucket, struct store_bucket_size *out,
+                            struct error *e);
 
 /* --- queues ------------------------------------------------------------------ */
 
@@ -71,7 +72,7 @@ struct store_queued {
 	uint64_t size;
 	int64_t claimed, next_retry; /* microseconds since 1970; claimed 0: it is not */
 };
-/* The n rows that are due first, those with attempts left: of a backend, or of all (empty);
+/* The n rows (1000 at most) that are due first, those with attempts left: of a backend, or of all (empty);
  * only those that are due already, or all. Claims nothing. *depth counts what waits,
  * whether it is due or not. */
 enum err store_inspect_cleanup(struct store *s, struct str backend, bool due, int n,

@@ -46,13 +46,9 @@ GROUP BY v.bucket, v.object_name, v.generation ORDER BY v.object_name;
 SELECT bucket, owner, versioning, s3o_micros(created_at) AS created
 FROM buckets WHERE bucket > $1 ORDER BY bucket LIMIT $2;
 
--- Of a bucket with up to $2 keys; with more of them not all are looked at.
 -- name: inspect_bucket_size :read
 -- columns: keys objects bytes
-SELECT count(*) AS keys, count(*) FILTER (WHERE NOT is_delete_marker) AS objects,
-       COALESCE(sum(size_bytes) FILTER (WHERE NOT is_delete_marker), 0)::BIGINT AS bytes
-FROM (SELECT size_bytes, is_delete_marker FROM object_versions
-      WHERE bucket = $1 AND is_latest LIMIT $2 + 1) k;
+SELECT keys, objects, bytes FROM s3o_bucket_size($1, $2);
 
 -- --- queues -----------------------------------------------------------------
 
@@ -62,16 +58,18 @@ FROM (SELECT size_bytes, is_delete_marker FROM object_versions
 SELECT count(*) AS depth FROM cleanup_queue
 WHERE attempts < 10 AND ($1 = '' OR backend_name = $1);
 
--- $2: only those that are due.
+-- $2: only those that are due. The limit of 1000 is for the planner, which does not know
+-- that $3 is not more, and would sort the whole queue.
 -- name: inspect_cleanup :read
 -- columns: id backend backend_key reason attempts size claimed owner error next_retry
 SELECT id, backend_name AS backend, object_key AS backend_key, reason, attempts,
        size_bytes AS size, s3o_micros(claimed_at) AS claimed, claimed_by AS owner,
        last_error AS error, s3o_micros(next_retry) AS next_retry
-FROM cleanup_queue
-WHERE attempts < 10 AND ($1 = '' OR backend_name = $1)
-  AND (NOT $2::BOOLEAN OR next_retry <= now())
-ORDER BY next_retry, id LIMIT $3;
+FROM (SELECT * FROM cleanup_queue
+      WHERE attempts < 10 AND ($1 = '' OR backend_name = $1)
+        AND (NOT $2::BOOLEAN OR next_retry <= now())
+      ORDER BY next_retry, id LIMIT 1000) q
+ORDER BY q.next_retry, id LIMIT $3;
 
 -- name: inspect_dlq_depth :read
 -- columns: depth

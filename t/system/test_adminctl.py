@@ -131,6 +131,9 @@ def test_http_needs_a_token(config):
     r = adminctl("status", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
     assert r.returncode == 3
     assert "http://127.0.0.1:1" in r.stdout
+    r = adminctl("buckets", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
+    assert r.returncode == 3
+    assert r.stderr.count("http://127.0.0.1:1") == 1
 
 
 def test_address_is_https_where_tls_is_configured(config, tmp_path):

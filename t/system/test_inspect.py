@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from urllib.parse import quote
 
 import pytest
@@ -249,11 +250,17 @@ def test_deletions_that_were_given_up_are_tried_again(orchestrator, give_up):
                     "Reason": "object_deleted", "Attempts": 10, "SizeBytes": 10,
                     "LastError": "no route"}
     one = reply["items"][7]["ID"]
-    assert told(o, "dlq", "retry", str(one)) == {"status": "requeued", "rows": 1}
+    with closing(o.postgres.connect(o.database)) as listener:
+        listener.cursor().execute("LISTEN s3o_jobs")
+        assert told(o, "dlq", "retry", str(one)) == {"status": "requeued", "rows": 1}
+
+        def woken():
+            listener.poll()
+            return "cleanup_queue" in [n.payload for n in listener.notifies]
+        until(woken, 10, "the job is woken")
     assert told(o, "dlq", "retry", "disk1") == {"status": "requeued", "rows": 2499}
     assert o.adminctl("dlq", "retry", "--all").stdout == "3 rows requeued\n"
-    # The job has been woken: it does not wait for its next tick.
-    until(o.is_clean, 20, "the bytes are found to be gone")
+    until(o.is_clean, 30, "the bytes are found to be gone")
     assert (orphaned(o, "disk1"), orphaned(o, "disk2")) == (0, 0)
     assert told(o, "dlq", "list") == {"depth": 0, "items": []}
     asked = [a for a in o.audit("workerd") if a["event"] == "admin.Request"]

@@ -26,16 +26,18 @@ struct admin {
 	const char *addr;       /* -addr: speak HTTP to this one daemon instead */
 	const char *token;
 	bool json;
-	bool wait;   /* -wait, of commands that allow it */
-	char **argv; /* positional arguments after the command */
+	/* of commands that name them */
+	bool wait, recursive, all; /* -wait, -r, -all */
+	const char *limit;         /* -limit */
+	char **argv;               /* positional arguments after the command */
 	size_t argc;
 };
 
 struct command {
 	const char *name;
-	const char *args; /* for the help: "[LEVEL]" */
-	size_t min, max;  /* positional arguments */
-	bool takes_wait;
+	const char *args;    /* for the help: "[LEVEL]" */
+	size_t min, max;     /* positional arguments */
+	const char *options; /* those that not all commands take: "wait limit"; NULL: none */
 	const char *help;
 	/* *out: what to print, may stay NULL (then run has printed itself). */
 	enum exit_code (*run)(struct admin *a, json_t **out);
@@ -45,6 +47,8 @@ struct command {
 extern const struct command commands[];
 extern const size_t n_commands;
 const struct command *command_find(const char *name); /* NULL: none */
+/* Options that no command names are for all. */
+bool command_takes(const struct command *c, const char *option);
 void usage(void);
 
 /* cmd_*.c */
@@ -69,5 +73,17 @@ enum exit_code cmd_usage(struct admin *a, json_t **out);
 void show_usage(const json_t *result); /* of one daemon's status, too */
 enum exit_code cmd_usage_flush(struct admin *a, json_t **out);
 void show_usage_flush(const json_t *result);
+enum exit_code cmd_object(struct admin *a, json_t **out);
+void show_object(const json_t *result);
+enum exit_code cmd_ls(struct admin *a, json_t **out);
+void show_ls(const json_t *result);
+enum exit_code cmd_buckets(struct admin *a, json_t **out);
+void show_buckets(const json_t *result);
+enum exit_code cmd_cleanup_queue(struct admin *a, json_t **out);
+void show_cleanup_queue(const json_t *result);
+enum exit_code cmd_dlq(struct admin *a, json_t **out);
+void show_dlq(const json_t *result);
+enum exit_code cmd_replication_queue(struct admin *a, json_t **out);
+void show_replication_queue(const json_t *result);
 
 #endif

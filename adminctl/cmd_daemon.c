@@ -12,9 +12,6 @@
 #include "base/clock.h"
 #include "net/uri.h"
 
-/* A daemon that takes longer to answer a question is in trouble. */
-#define ASK_TIMEOUT (30 * CLOCK_SEC)
-
 /* A reload ends when a whole generation of children serves; the daemon itself
  * gives up after 60 s. */
 #define RELOAD_TIMEOUT (90 * CLOCK_SEC)
@@ -199,21 +196,11 @@ static json_t *usage_of(const json_t *status)
 enum exit_code cmd_usage(struct admin *a, json_t **out)
 {
 	struct question q = {"GET", "/admin/api/status", NULL, ASK_TIMEOUT};
-	enum exit_code code = locate(a);
 	json_t *status = NULL;
+	enum exit_code code = daemons_ask_any(a, &q, &status);
 
-	if (code != EXIT_DONE)
-		return code;
-	code = daemon_ask(a, PROXYD, &q, &status);
-	if (code == EXIT_DOWN && !a->addr) {
-		json_decref(status);
-		code = daemon_ask(a, WORKERD, &q, &status);
-	}
 	if (code == EXIT_DONE)
 		*out = usage_of(status);
-	else
-		fprintf(stderr, "adminctl: no daemon tells: %s\n",
-		        json_string_value(json_object_get(status, "error")));
 	json_decref(status);
 	return code;
 }

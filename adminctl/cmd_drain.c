@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "net/uri.h"
 
-#define ASK_TIMEOUT (30 * CLOCK_SEC)
-
 /* Between two looks at a drain that is waited for. */
 #define STEP_MS 500
 
@@ -33,11 +31,9 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-/* workerd, and if that is down proxyd. */
 static enum exit_code ask(struct admin *a, const char *method, json_t **out)
 {
 	struct question q = {method, NULL, NULL, ASK_TIMEOUT};
-	enum exit_code code;
 	BUF_AUTO path = {0};
 
 	buf_add_cstr(&path, "/admin/api/backends/");
@@ -45,19 +41,7 @@ static enum exit_code ask(struct admin *a, const char *method, json_t **out)
 	buf_add_cstr(&path, "/drain");
 	buf_add_char(&path, '\0');
 	q.path = path.p;
-	code = daemon_ask(a, WORKERD, &q, out);
-	if (code == EXIT_DOWN) {
-		json_decref(*out);
-		*out = NULL;
-		return daemon_ask_alone(a, PROXYD, &q, out);
-	}
-	json_object_del(*out, "up");
-	if (code != EXIT_DONE) {
-		fprintf(stderr, "adminctl: %s\n", text(*out, "error"));
-		json_decref(*out);
-		*out = NULL;
-	}
-	return code;
+	return daemons_ask_any(a, &q, out);
 }
 
 /* --- waiting ------------------------------------------------------------------ */
@@ -133,7 +117,6 @@ enum exit_code cmd_drain(struct admin *a, json_t **out)
 	} actions[] = {{"start", "POST"}, {"status", "GET"}, {"cancel", "DELETE"}};
 	const char *method = NULL;
 	enum exit_code code;
-	struct error e;
 
 	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
 		if (strcmp(a->argv[0], actions[i].action) == 0)
@@ -143,10 +126,6 @@ enum exit_code cmd_drain(struct admin *a, json_t **out)
 		      "two\n",
 		      stderr);
 		return EXIT_USAGE;
-	}
-	if (daemons_locate(a, &e) != ERR_OK) {
-		fprintf(stderr, "adminctl: %s\n", e.text);
-		return EXIT_ERROR;
 	}
 	code = ask(a, method, out);
 	if (code != EXIT_DONE || !a->wait)

@@ -7,26 +7,39 @@
 #include <string.h>
 
 #include "adminctl/adminctl.h"
+#include "base/str.h"
 
 const struct command commands[] = {
-	{"status", "", 0, 0, false, "what runs, space of every backend, queues, jobs", cmd_status,
+	{"status", "", 0, 0, NULL, "what runs, space of every backend, queues, jobs", cmd_status,
          show_status},
-	{"validate", "", 0, 0, false, "check the configuration file; contacts nobody", cmd_validate,
+	{"validate", "", 0, 0, NULL, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
-	{"reload", "", 0, 0, false, "make both daemons load their configuration again", cmd_reload,
+	{"reload", "", 0, 0, NULL, "make both daemons load their configuration again", cmd_reload,
          show_reload},
-	{"workers", "", 0, 0, false, "how the background jobs fare", cmd_workers, show_workers},
-	{"run", "JOB", 1, 1, false, "start a background job now", cmd_run, show_run},
-	{"drain", "start|status|cancel BACKEND", 2, 2, true, "empty a backend", cmd_drain,
+	{"workers", "", 0, 0, NULL, "how the background jobs fare", cmd_workers, show_workers},
+	{"run", "JOB", 1, 1, NULL, "start a background job now", cmd_run, show_run},
+	{"drain", "start|status|cancel BACKEND", 2, 2, "wait", "empty a backend", cmd_drain,
          show_drain},
-	{"usage", "", 0, 0, false, "requests and bytes of every backend this month", cmd_usage,
+	{"object", "BUCKET/KEY [VERSION]", 1, 2, NULL, "where the copies of an object are",
+         cmd_object, show_object},
+	{"ls", "BUCKET[/PREFIX]", 1, 1, "r", "the objects of a bucket and their copies", cmd_ls,
+         show_ls},
+	{"buckets", "", 0, 0, NULL, "all buckets, and how much is in them", cmd_buckets,
+         show_buckets},
+	{"cleanup-queue", "[BACKEND]", 0, 1, "limit", "deletions that wait for backends",
+         cmd_cleanup_queue, show_cleanup_queue},
+	{"dlq", "list|retry|write-off [WHICH]", 1, 2, "all limit", "deletions that were given up",
+         cmd_dlq, show_dlq},
+	{"replication-queue", "", 0, 0, "limit", "segments whose copies are looked at",
+         cmd_replication_queue, show_replication_queue},
+	{"usage", "", 0, 0, NULL, "requests and bytes of every backend this month", cmd_usage,
          show_usage},
-	{"usage-flush", "", 0, 0, false, "write what was counted to the database now",
+	{"usage-flush", "", 0, 0, NULL, "write what was counted to the database now",
          cmd_usage_flush, show_usage_flush},
-	{"log-level", "[LEVEL]", 0, 1, false, "show or set the log level of both daemons",
+	{"log-level", "[LEVEL]", 0, 1, NULL, "show or set the log level of both daemons",
          cmd_log_level, show_log_level},
-	{"version", "", 0, 0, false, "the version of this program", cmd_version, show_version},
-	{"help", "", 0, 0, false, "this text", cmd_help, NULL},
+	{"version", "", 0, 0, NULL, "the version of this program", cmd_version, show_version},
+	{"help", "", 0, 0, NULL, "this text", cmd_help, NULL},
 };
 const size_t n_commands = sizeof commands / sizeof *commands;
 
@@ -36,6 +49,20 @@ const struct command *command_find(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+static bool names(const struct command *c, const char *option)
+{
+	return str_has_word(str_of(c->options), option);
+}
+
+bool command_takes(const struct command *c, const char *option)
+{
+	bool special = false;
+
+	for (size_t i = 0; i < n_commands; i++)
+		special |= names(&commands[i], option);
+	return !special || names(c, option);
 }
 
 void usage(void)
@@ -55,6 +82,9 @@ void usage(void)
 	      "  -token TOKEN         for -addr\n"
 	      "  -json                exact output for programs\n"
 	      "  -wait                with drain start or status: until it is over\n"
+	      "  -r                   with ls: all keys, not grouped by '/'\n"
+	      "  -all                 with dlq retry: all rows\n"
+	      "  -limit N             rows to show of a queue, 50 by default\n"
 	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",
 	      stderr);
 }

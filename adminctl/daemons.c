@@ -13,6 +13,7 @@
 #include "adminctl/daemons.h"
 #include "config/config.h"
 #include "ctl/client.h"
+#include "net/uri.h"
 
 #define SYSTEM_CONFIG  "/etc/s3-orchestrator/config.yaml"
 #define SYSTEM_RUN_DIR "/run/s3-orchestrator"
@@ -199,21 +200,58 @@ enum exit_code daemons_ask(const struct admin *a, const struct question *q, json
 	return code;
 }
 
+/* The bare reply, or its error printed. Takes the reference to result. */
+static enum exit_code take_alone(const struct admin *a, enum daemon d, enum exit_code code,
+                                 json_t *result, json_t **out)
+{
+	if (code == EXIT_DONE) {
+		json_object_del(result, "up");
+		*out = result;
+		return code;
+	}
+	fprintf(stderr, "adminctl: %s%s%s\n", a->addr ? "" : daemon_names[d], a->addr ? "" : ": ",
+	        json_string_value(json_object_get(result, "error")));
+	json_decref(result);
+	return code;
+}
+
 enum exit_code daemon_ask_alone(const struct admin *a, enum daemon d, const struct question *q,
                                 json_t **out)
 {
 	json_t *result;
 	enum exit_code code = daemon_ask(a, d, q, &result);
 
-	if (code == EXIT_DONE) {
-		json_object_del(result, "up");
-		*out = result;
-		return code;
+	return take_alone(a, d, code, result, out);
+}
+
+enum exit_code daemons_ask_any(struct admin *a, const struct question *q, json_t **out)
+{
+	struct error e;
+	json_t *first, *second;
+	enum exit_code code;
+
+	if (daemons_locate(a, &e) != ERR_OK) {
+		fprintf(stderr, "adminctl: %s\n", e.text);
+		return EXIT_ERROR;
 	}
-	fprintf(stderr, "adminctl: %s: %s\n", daemon_names[d],
-	        json_string_value(json_object_get(result, "error")));
-	json_decref(result);
-	return code;
+	code = daemon_ask(a, WORKERD, q, &first);
+	if (code != EXIT_DOWN || a->addr)
+		return take_alone(a, WORKERD, code, first, out);
+	code = daemon_ask(a, PROXYD, q, &second);
+	if (code == EXIT_DOWN)
+		take_alone(a, WORKERD, code, first, out); /* tells about both */
+	else
+		json_decref(first);
+	return take_alone(a, PROXYD, code, second, out);
+}
+
+void question_add(struct buf *path, const char *name, const char *value)
+{
+	if (path->n > 0 && path->p[path->n - 1] == '\0')
+		path->n--;
+	buf_printf(path, "%c%s=", str_chr(buf_str(path), '?') < 0 ? '?' : '&', name);
+	uri_encode(path, str_of(value), true);
+	buf_add_char(path, '\0');
 }
 
 bool daemon_replied(const char *name, const json_t *result)

@@ -7,6 +7,8 @@
 #define ADMINCTL_DAEMONS_H
 
 #include "adminctl/adminctl.h"
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 enum daemon { PROXYD, WORKERD, DAEMONS };
@@ -14,6 +16,9 @@ enum daemon { PROXYD, WORKERD, DAEMONS };
 /* The path of the configuration file: -config, else ./config.yaml, else the
  * system's. */
 const char *config_path(const struct admin *a);
+
+/* A daemon that takes longer to answer a question is in trouble. */
+#define ASK_TIMEOUT (30 * CLOCK_SEC)
 
 /* Finds socket directory or address and token, from the options, the
  * environment and the configuration, in this order. */
@@ -33,6 +38,13 @@ enum exit_code daemon_ask(const struct admin *a, enum daemon d, const struct que
  * errors are printed. */
 enum exit_code daemon_ask_alone(const struct admin *a, enum daemon d, const struct question *q,
                                 json_t **out);
+
+/* Locates the daemons, and asks workerd, or if that is down proxyd: for what either can
+ * answer. */
+enum exit_code daemons_ask_any(struct admin *a, const struct question *q, json_t **out);
+
+/* Adds a parameter to the path of a question, which is ended by a NUL each time. */
+void question_add(struct buf *path, const char *name, const char *value);
 
 /* Both (with -addr: the one there), as {"proxyd": ..., "workerd": ...}. The code
  * is the worst of both. */

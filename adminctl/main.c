@@ -13,11 +13,14 @@
 
 /* No command needs more; keeps the array fixed. */
 #define POSITIONAL_MAX 16
+#define GIVEN_MAX      32
 
 struct line {
 	struct admin admin;
 	char *positional[POSITIONAL_MAX];
 	size_t n;
+	const char *given[GIVEN_MAX]; /* names of options */
+	size_t n_given;
 	bool help, version;
 };
 
@@ -34,13 +37,16 @@ static bool fail(const char *what, const char *arg)
 }
 
 /* arg without its dashes. Takes the value from behind '=' or from *next. */
-static bool take_option(const struct option *options, char *arg, char ***next)
+static bool take_option(struct line *l, const struct option *options, char *arg, char ***next)
 {
 	size_t n = strcspn(arg, "=");
 
 	for (const struct option *o = options; o->name; o++) {
 		if (strlen(o->name) != n || strncmp(o->name, arg, n) != 0)
 			continue;
+		if (l->n_given == GIVEN_MAX)
+			return fail("too many options: -", o->name);
+		l->given[l->n_given++] = o->name;
 		if (!o->value) {
 			*o->flag = true;
 			return arg[n] == '\0' || fail("this option takes no value: -", o->name);
@@ -65,6 +71,9 @@ static bool parse(struct line *l, char **argv)
 		{"token", &l->admin.token, NULL},
 		{"json", NULL, &l->admin.json},
 		{"wait", NULL, &l->admin.wait},
+		{"r", NULL, &l->admin.recursive},
+		{"all", NULL, &l->admin.all},
+		{"limit", &l->admin.limit, NULL},
 		{"help", NULL, &l->help},
 		{"h", NULL, &l->help},
 		{"version", NULL, &l->version},
@@ -79,7 +88,7 @@ static bool parse(struct line *l, char **argv)
 		if (!only_positional && strcmp(arg, "--") == 0) {
 			only_positional = true;
 		} else if (!only_positional && arg[0] == '-' && arg[1]) {
-			if (!take_option(options, arg + (arg[1] == '-' ? 2 : 1), &p))
+			if (!take_option(l, options, arg + (arg[1] == '-' ? 2 : 1), &p))
 				return false;
 		} else if (l->n == POSITIONAL_MAX) {
 			return fail("too many arguments: ", arg);
@@ -103,10 +112,11 @@ static const struct command *choose(struct line *l)
 		fail("unknown command: ", l->positional[0]);
 		return NULL;
 	}
-	if (l->admin.wait && !c->takes_wait) {
-		fail("no option of this command: -", "wait");
-		return NULL;
-	}
+	for (size_t i = 0; i < l->n_given; i++)
+		if (!command_takes(c, l->given[i])) {
+			fail("no option of this command: -", l->given[i]);
+			return NULL;
+		}
 	l->admin.argv = l->positional + 1;
 	l->admin.argc = l->n - 1;
 	if (l->admin.argc >= c->min && l->admin.argc <= c->max)

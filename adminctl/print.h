@@ -24,7 +24,7 @@ enum print_kind {
 	PRINT_SINCE,       /* an RFC 3339 time: "12s ago", "in 40s" */
 };
 
-/* One value as text; what is absent or null is "-". Control characters of
+/* One value as text, several of a list with commas; what is absent or null is "-". Control characters of
  * texts that came from elsewhere do not reach the terminal. */
 void print_value(struct buf *out, const json_t *v, enum print_kind kind);
 

@@ -86,6 +86,19 @@ static void put_number(struct buf *out, json_int_t n, enum print_kind kind)
 		buf_printf(out, "%lld", (long long)n);
 }
 
+static void put_list(struct buf *out, const json_t *list, enum print_kind kind)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(list, i, v)
+	{
+		if (i > 0)
+			buf_add_cstr(out, ", ");
+		print_value(out, v, kind);
+	}
+}
+
 void print_value(struct buf *out, const json_t *v, enum print_kind kind)
 {
 	if (json_is_boolean(v))
@@ -96,6 +109,8 @@ void print_value(struct buf *out, const json_t *v, enum print_kind kind)
 		put_since(out, json_string_value(v));
 	else if (json_is_string(v) && json_string_length(v) > 0)
 		put_text(out, json_string_value(v));
+	else if (json_array_size(v) > 0)
+		put_list(out, v, kind);
 	else
 		buf_add_char(out, '-');
 }

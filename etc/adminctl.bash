@@ -4,8 +4,8 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status validate reload workers run drain usage usage-flush log-level version help"
-	local options="-config -socket-dir -addr -token -json -wait"
+	local commands="status validate reload workers run drain object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
+	local options="-config -socket-dir -addr -token -json -wait -r -all -limit"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain"
 	local levels="debug info warn error"
@@ -19,7 +19,7 @@ _adminctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	-addr | --addr | -token | --token)
+	-addr | --addr | -token | --token | -limit | --limit)
 		return
 		;;
 	run)
@@ -28,6 +28,10 @@ _adminctl()
 		;;
 	drain)
 		mapfile -t COMPREPLY < <(compgen -W "start status cancel" -- "$cur")
+		return
+		;;
+	dlq)
+		mapfile -t COMPREPLY < <(compgen -W "list retry write-off" -- "$cur")
 		return
 		;;
 	log-level)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "ctl/admin.h"
+#include "ctl/catalogue.h"
 #include "ctl/drains.h"
 #include "ctl/token.h"
 #include "ctl/usage.h"
@@ -122,6 +123,15 @@ static void get_drains(struct http_call *c, struct str arg)
 	setup_drop(&s);
 }
 
+static void ask_catalogue(struct http_call *c, struct str arg)
+{
+	struct setup *s = setup_use(c->server);
+
+	(void)arg;
+	admin_ask_catalogue(c, s->store, s->config);
+	setup_drop(&s);
+}
+
 static void post_usage_flush(struct http_call *c, struct str arg)
 {
 	struct error e;
@@ -150,6 +160,7 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
 		{"GET", "/admin/api/reload-status", get_reload, false},
 		{"POST", "/admin/api/reload", do_reload, true},
+		ADMIN_CATALOGUE_ROUTES(ask_catalogue),
 	};
 
 	if (control || ctl_token_is_set(config))

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "ctl/token.h"
 #include "net/http_server.h"
+#include "net/uri.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 
@@ -49,6 +50,11 @@ json_t *admin_time(int64_t wall)
 	return json_string(text);
 }
 
+json_t *admin_text(struct str s)
+{
+	return s.n > 0 ? json_stringn(s.p, s.n) : json_null();
+}
+
 json_t *admin_read_json(struct http_call *c)
 {
 	char text[BODY_MAX];
@@ -69,6 +75,100 @@ json_t *admin_read_json(struct http_call *c)
 	if (!v)
 		admin_error(c, 400, "invalid JSON body");
 	return v;
+}
+
+/* --- parameters ---------------------------------------------------------- */
+
+static struct admin_param *find_param(struct admin_param *list, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(str_of(list[i].name), name))
+			return &list[i];
+	return NULL;
+}
+
+/* What is wrong with a parameter goes back to whoever sent it, in JSON. */
+static void refuse_text(struct http_call *c, struct str before, struct str text, const char *why)
+{
+	BUF_AUTO b = {0};
+
+	buf_add_str(&b, before);
+	buf_add_str(&b, text);
+	buf_add_cstr(&b, why);
+	str_make_utf8(b.p, b.n);
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] == '\0')
+			b.p[i] = '?';
+	buf_add_char(&b, '\0');
+	admin_error(c, 400, b.p);
+}
+
+void admin_refuse(struct http_call *c, const struct admin_param *p, const char *why)
+{
+	refuse_text(c, str_of(arena_printf(c->arena, "%s=", p->name)), p->value,
+	            arena_printf(c->arena, ": %s", why));
+}
+
+static bool take_param(struct http_call *c, const struct uri_param *given, struct admin_param *list,
+                       size_t n)
+{
+	struct admin_param *p = find_param(list, n, given->name);
+
+	if (!p) {
+		refuse_text(c, STR("unknown parameter: "), given->name, "");
+		return false;
+	}
+	if (p->value.n > 0) {
+		refuse_text(c, given->name, STR(""), " is given twice");
+		return false;
+	}
+	p->value = given->value;
+	if (str_is_utf8(p->value) && str_chr(p->value, '\0') < 0)
+		return true;
+	admin_refuse(c, p, "not UTF-8");
+	return false;
+}
+
+bool admin_read_params(struct http_call *c, struct admin_param *list, size_t n)
+{
+	struct uri_query query;
+
+	if (!uri_parse_query(c->arena, c->query, &query)) {
+		admin_error(c, 400, "the query is not well-formed");
+		return false;
+	}
+	for (size_t i = 0; i < query.n; i++)
+		if (!take_param(c, &query.params[i], list, n))
+			return false;
+	return true;
+}
+
+bool admin_read_number(struct http_call *c, const struct admin_param *p, int64_t min, int64_t max,
+                       int64_t *v)
+{
+	uint64_t n;
+
+	if (p->value.n == 0)
+		return true;
+	if (str_to_u64(p->value, &n) && n <= (uint64_t)max && (int64_t)n >= min) {
+		*v = (int64_t)n;
+		return true;
+	}
+	admin_refuse(c, p,
+	             arena_printf(c->arena, "not a number from %lld to %lld", (long long)min,
+	                          (long long)max));
+	return false;
+}
+
+bool admin_read_bool(struct http_call *c, const struct admin_param *p, bool *v)
+{
+	if (p->value.n == 0)
+		return true;
+	*v = str_eq(p->value, STR("true"));
+	if (*v || str_eq(p->value, STR("false")))
+		return true;
+	admin_refuse(c, p, "neither true nor false");
+	return false;
 }
 
 /* --- log level ----------------------------------------------------------- */

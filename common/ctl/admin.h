@@ -37,6 +37,24 @@ void admin_error(struct http_call *c, int status, const char *text);
 json_t *admin_read_json(struct http_call *c);
 /* RFC 3339; null for 0, "never". */
 json_t *admin_time(int64_t wall);
+/* A text of the catalogue; null for the empty one. */
+json_t *admin_text(struct str s);
+
+/* A parameter of the query. */
+struct admin_param {
+	const char *name;
+	struct str value; /* out: decoded UTF-8 without NUL; empty: not given */
+};
+/* Reads those in the list. False: there is another one, or one is given twice or is no text,
+ * which has been answered with 400. */
+bool admin_read_params(struct http_call *c, struct admin_param *list, size_t n);
+/* A number from min to max, or "true" or "false"; *v stays as it is when none is given.
+ * False: it is something else, which has been answered with 400. */
+bool admin_read_number(struct http_call *c, const struct admin_param *p, int64_t min, int64_t max,
+                       int64_t *v);
+bool admin_read_bool(struct http_call *c, const struct admin_param *p, bool *v);
+/* 400 "NAME=VALUE: what is wrong with it". */
+void admin_refuse(struct http_call *c, const struct admin_param *p, const char *why);
 
 /* GET and PUT of a log level. False: what was sent is none, which has been answered. */
 void admin_reply_level(struct http_call *c, enum log_level level);

@@ -6,6 +6,7 @@
  */
 #include "proxyd/admin/admin.h"
 
+#include "ctl/catalogue.h"
 #include "ctl/drains.h"
 #include "ctl/usage.h"
 #include "net/http_server.h"
@@ -61,6 +62,14 @@ static void get_drains(struct http_call *c, struct str arg)
 	admin_get_drains(c, s->store);
 }
 
+static void ask_catalogue(struct http_call *c, struct str arg)
+{
+	const struct server *s = c->server;
+
+	(void)arg;
+	admin_ask_catalogue(c, s->store, s->config);
+}
+
 static void post_usage_flush(struct http_call *c, struct str arg)
 {
 	struct server *s = c->server;
@@ -91,6 +100,7 @@ void admin_handle(struct http_call *c, bool control)
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
+		ADMIN_CATALOGUE_ROUTES(ask_catalogue),
 	};
 	const struct server *s = c->server;
 

@@ -116,6 +116,11 @@ def test_daemons_that_are_down_are_named(config):
         r = adminctl(*command, "-config", config)
         assert r.returncode == 3
         assert f"{config.parent}/run/workerd.sock" in r.stderr
+    for command in ["object", "photos/k"], ["ls", "photos"], ["buckets"], ["dlq", "list"]:
+        r = adminctl(*command, "-config", config)
+        assert r.returncode == 3 and not r.stdout
+        for name in "proxyd", "workerd":
+            assert f"{config.parent}/run/{name}.sock does not answer" in r.stderr
     result = json.loads(adminctl("status", "-json", "-socket-dir", "/nonexistent").stdout)
     assert [result[d]["up"] for d in ("proxyd", "workerd")] == [False, False]
 
@@ -126,6 +131,9 @@ def test_http_needs_a_token(config):
     r = adminctl("status", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
     assert r.returncode == 3
     assert "http://127.0.0.1:1" in r.stdout
+    r = adminctl("buckets", S3O_ADMIN_ADDR="127.0.0.1:1", S3O_ADMIN_TOKEN="x")
+    assert r.returncode == 3
+    assert r.stderr.count("http://127.0.0.1:1") == 1
 
 
 def test_address_is_https_where_tls_is_configured(config, tmp_path):

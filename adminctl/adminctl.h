@@ -27,9 +27,10 @@ struct admin {
 	const char *token;
 	bool json;
 	/* of commands that name them */
-	bool wait, recursive, all; /* -wait, -r, -all */
-	const char *limit;         /* -limit */
-	char **argv;               /* positional arguments after the command */
+	bool wait, recursive, all;             /* -wait, -r, -all */
+	bool dry_run, execute, purge, confirm; /* -dry-run ... */
+	const char *limit;                     /* -limit */
+	char **argv;                           /* positional arguments after the command */
 	size_t argc;
 };
 
@@ -67,6 +68,14 @@ enum exit_code cmd_workers(struct admin *a, json_t **out);
 void show_workers(const json_t *result);
 enum exit_code cmd_drain(struct admin *a, json_t **out);
 void show_drain(const json_t *result);
+enum exit_code cmd_replicate(struct admin *a, json_t **out);
+void show_replicate(const json_t *result);
+enum exit_code cmd_over_replication(struct admin *a, json_t **out);
+void show_over_replication(const json_t *result);
+enum exit_code cmd_rebalance(struct admin *a, json_t **out);
+void show_rebalance(const json_t *result);
+enum exit_code cmd_remove_backend(struct admin *a, json_t **out);
+void show_remove_backend(const json_t *result);
 enum exit_code cmd_run(struct admin *a, json_t **out);
 void show_run(const json_t *result);
 enum exit_code cmd_usage(struct admin *a, json_t **out);

@@ -40,6 +40,8 @@ static enum exit_code ask(struct admin *a, const char *method, json_t **out)
 	uri_encode(&path, str_of(a->argv[1]), false);
 	buf_add_cstr(&path, "/drain");
 	buf_add_char(&path, '\0');
+	if (a->dry_run)
+		question_add(&path, "dry_run", "true");
 	q.path = path.p;
 	return daemons_ask_any(a, &q, out);
 }
@@ -121,9 +123,10 @@ enum exit_code cmd_drain(struct admin *a, json_t **out)
 	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
 		if (strcmp(a->argv[0], actions[i].action) == 0)
 			method = actions[i].method;
-	if (!method || (a->wait && strcmp(method, "DELETE") == 0)) {
+	if (!method || (a->wait && strcmp(method, "DELETE") == 0) ||
+	    (a->dry_run && (a->wait || strcmp(method, "POST") != 0))) {
 		fputs("usage: adminctl drain start|status|cancel BACKEND; -wait with the first "
-		      "two\n",
+		      "two, -dry-run with start\n",
 		      stderr);
 		return EXIT_USAGE;
 	}
@@ -154,9 +157,29 @@ static void show_numbers(const json_t *d)
 	json_decref(rows);
 }
 
+static void show_preview(const json_t *d)
+{
+	const json_t *free = json_object_get(d, "free_elsewhere");
+	BUF_AUTO bytes = {0};
+	BUF_AUTO room = {0};
+
+	print_value(&bytes, json_object_get(d, "bytes_to_move"), PRINT_BYTES);
+	print_value(&room, free, PRINT_BYTES);
+	printf("%lld objects would move (%.*s, read from %s and sent elsewhere), and %lld be "
+	       "removed, with %lld requests to %s and %lld to others.\n",
+	       (long long)number(d, "objects_to_move"), STR_FMT(buf_str(&bytes)),
+	       text(d, "backend"), (long long)number(d, "objects_to_remove"),
+	       (long long)number(d, "api_requests"), text(d, "backend"),
+	       (long long)number(d, "api_requests_elsewhere"));
+	if (json_is_false(json_object_get(d, "fits")))
+		printf("They do not fit: %.*s are free on the others.\n", STR_FMT(buf_str(&room)));
+}
+
 void show_drain(const json_t *result)
 {
-	if (json_object_get(result, "state"))
+	if (json_object_get(result, "fits"))
+		show_preview(result);
+	else if (json_object_get(result, "state"))
 		show_numbers(result);
 	else
 		printf("%s: %s\n", text(result, "backend"), text(result, "status"));

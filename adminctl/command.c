@@ -18,8 +18,16 @@ const struct command commands[] = {
          show_reload},
 	{"workers", "", 0, 0, NULL, "how the background jobs fare", cmd_workers, show_workers},
 	{"run", "JOB", 1, 1, NULL, "start a background job now", cmd_run, show_run},
-	{"drain", "start|status|cancel BACKEND", 2, 2, "wait", "empty a backend", cmd_drain,
+	{"replicate", "", 0, 0, NULL, "make all copies that are missing", cmd_replicate,
+         show_replicate},
+	{"over-replication", "", 0, 0, "execute", "count or remove copies that are too many",
+         cmd_over_replication, show_over_replication},
+	{"rebalance", "", 0, 0, "dry-run", "move a batch of copies to where they are wanted",
+         cmd_rebalance, show_rebalance},
+	{"drain", "start|status|cancel BACKEND", 2, 2, "wait dry-run", "empty a backend", cmd_drain,
          show_drain},
+	{"remove-backend", "BACKEND", 1, 1, "purge confirm dry-run",
+         "take a backend out of the catalogue", cmd_remove_backend, show_remove_backend},
 	{"object", "BUCKET/KEY [VERSION]", 1, 2, NULL, "where the copies of an object are",
          cmd_object, show_object},
 	{"ls", "BUCKET[/PREFIX]", 1, 1, "r", "the objects of a bucket and their copies", cmd_ls,
@@ -85,6 +93,10 @@ void usage(void)
 	      "  -r                   with ls: all keys, not grouped by '/'\n"
 	      "  -all                 with dlq retry: all rows\n"
 	      "  -limit N             rows to show of a queue, 50 by default\n"
+	      "  -dry-run             with drain start, rebalance, remove-backend: tell what "
+	      "would be done\n"
+	      "  -execute             with over-replication: remove them\n"
+	      "  -purge, -confirm     with remove-backend: delete what is there; really\n"
 	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",
 	      stderr);
 }

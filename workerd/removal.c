@@ -11,7 +11,6 @@
 #include "ctl/admin.h"
 #include "ctl/confirm.h"
 #include "net/http_server.h"
-#include "net/uri.h"
 #include "rt/task.h"
 #include "store/removal.h"
 #include "store/requests.h"
@@ -26,7 +25,7 @@ struct removal {
 	struct str backend;
 	const char *name; /* the same, terminated */
 	bool purge, dry_run;
-	struct str confirm; /* STR_NULL: none */
+	struct str confirm; /* empty: none */
 	struct store_holdings holdings;
 };
 
@@ -51,42 +50,15 @@ static const char *action(const struct removal *r)
 
 /* --- the question -------------------------------------------------------------------- */
 
-static bool take_flag(struct removal *r, const struct uri_param *p, bool *flag)
-{
-	*flag = str_eq(p->value, STR("true"));
-	if (*flag || str_eq(p->value, STR("false")))
-		return true;
-	admin_error(r->c, 400,
-	            arena_printf(r->c->arena, "%.*s must be true or false", STR_FMT(p->name)));
-	return false;
-}
-
-static bool take_parameter(struct removal *r, const struct uri_param *p)
-{
-	if (str_eq(p->name, STR("purge")))
-		return take_flag(r, p, &r->purge);
-	if (str_eq(p->name, STR("dry_run")))
-		return take_flag(r, p, &r->dry_run);
-	if (str_eq(p->name, STR("confirm"))) {
-		r->confirm = p->value;
-		return true;
-	}
-	admin_error(r->c, 400,
-	            arena_printf(r->c->arena, "unknown parameter %.*s", STR_FMT(p->name)));
-	return false;
-}
-
 static bool read_question(struct removal *r)
 {
-	struct uri_query q;
+	struct admin_param params[] = {
+		{"purge", STR_NULL}, {"dry_run", STR_NULL}, {"confirm", STR_NULL}};
 
-	if (!uri_parse_query(r->c->arena, r->c->query, &q)) {
-		admin_error(r->c, 400, "the query is not percent-encoded");
+	if (!admin_read_params(r->c, params, 3) || !admin_read_bool(r->c, &params[0], &r->purge) ||
+	    !admin_read_bool(r->c, &params[1], &r->dry_run))
 		return false;
-	}
-	for (size_t i = 0; i < q.n; i++)
-		if (!take_parameter(r, &q.params[i]))
-			return false;
+	r->confirm = params[2].value;
 	return true;
 }
 
@@ -191,9 +163,9 @@ static void remove_backend(struct removal *r)
 {
 	bool harmless = !r->purge && r->holdings.sole_copies == 0;
 
-	if (r->dry_run || (!r->confirm.p && !harmless))
+	if (r->dry_run || (!r->confirm.n && !harmless))
 		reply_preview(r);
-	else if (r->confirm.p && !is_confirmed(r))
+	else if (r->confirm.n && !is_confirmed(r))
 		admin_error(r->c, 403, "invalid or expired confirmation token");
 	else
 		begin(r);

@@ -9,7 +9,6 @@
 #include "config/config.h"
 #include "ctl/admin.h"
 #include "net/http_server.h"
-#include "net/uri.h"
 #include "store/copies.h"
 #include "workerd/rebalance.h"
 #include "workerd/scheduler.h"
@@ -167,14 +166,13 @@ static void show_plan(struct http_call *c)
 
 void run_rebalance(struct http_call *c, struct str arg)
 {
-	struct uri_query q;
+	struct admin_param param = {"dry_run", STR_NULL};
+	bool dry_run = false;
 
 	(void)arg;
-	if (!uri_parse_query(c->arena, c->query, &q) || q.n > 1 ||
-	    (q.n == 1 &&
-	     !(str_eq(q.params[0].name, STR("dry_run")) && str_eq(q.params[0].value, STR("true")))))
-		admin_error(c, 400, "the only parameter is dry_run=true");
-	else if (q.n == 1)
+	if (!admin_read_params(c, &param, 1) || !admin_read_bool(c, &param, &dry_run))
+		return;
+	if (dry_run)
 		show_plan(c);
 	else
 		run(c, "rebalance", "rebalance", "objects_moved");

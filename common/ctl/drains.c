@@ -7,7 +7,6 @@
 #include "config/config.h"
 #include "ctl/admin.h"
 #include "net/http_server.h"
-#include "net/uri.h"
 #include "observe/audit.h"
 #include "store/drains.h"
 
@@ -95,21 +94,6 @@ static void preview(struct http_call *c, struct store *s, const struct config_ba
 	admin_reply(c, 200, o);
 }
 
-/* The only parameter is dry_run=true. */
-static bool read_parameters(struct http_call *c, bool *dry_run)
-{
-	struct uri_query q;
-	bool ok = uri_parse_query(c->arena, c->query, &q) && q.n <= 1;
-
-	*dry_run = ok && q.n == 1;
-	if (*dry_run)
-		ok = str_eq(q.params[0].name, STR("dry_run")) &&
-		     str_eq(q.params[0].value, STR("true"));
-	if (!ok)
-		admin_error(c, 400, "the only parameter is dry_run=true");
-	return ok;
-}
-
 /* --- start, cancel, status --------------------------------------------------- */
 
 void admin_start_drain(struct http_call *c, struct store *s, const struct config *config,
@@ -117,9 +101,10 @@ void admin_start_drain(struct http_call *c, struct store *s, const struct config
 {
 	const struct config_backend *b = config_backend(config, backend);
 	struct error e;
-	bool dry_run;
+	struct admin_param param = {"dry_run", STR_NULL};
+	bool dry_run = false;
 
-	if (!read_parameters(c, &dry_run))
+	if (!admin_read_params(c, &param, 1) || !admin_read_bool(c, &param, &dry_run))
 		return;
 	if (b && dry_run) {
 		preview(c, s, b);

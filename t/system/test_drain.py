@@ -129,6 +129,8 @@ def test_copies_that_are_enough(launch, directories):
     dry = post(o, "backends/disk1/drain", dry_run="true").json()  # now each is wanted
     assert (dry["objects_to_move"], dry["api_requests"], dry["egress_bytes"]) == (20, 40, 20_000)
     assert dry["api_requests_elsewhere"] == 20 and dry["ingress_bytes_elsewhere"] == 20_000
+    told = o.adminctl("drain", "start", "disk1", "--dry-run").stdout
+    assert told.startswith("20 objects would move (19.5 KiB, read from disk1 and sent elsewhere)")
     assert not drain(o, "status", "disk1")["active"]
     assert post(o, "backends/disk1/drain", dry="1").status_code == 400
     drain(o, "start", "disk1")

@@ -63,10 +63,12 @@ def test_spread(launch, directories):
                              "egress_bytes": 100_000, "ingress_bytes": 0}
     assert rows["disk2"]["ingress_bytes"] + rows["disk3"]["ingress_bytes"] == 100_000
     assert used(o) == [300_000, 0, 0]
+    table = o.adminctl("rebalance", "--dry-run").stdout
+    assert table.startswith("10 objects would move\n") and "97.7 KiB" in table
     # No more than a batch.
     assert post(o, "rebalance").json() == {"status": "ok", "objects_moved": 10}
     assert used(o)[0] == 200_000 and sum(used(o)) == 300_000
-    run(o)
+    assert o.adminctl("rebalance").stdout == "10 objects moved\n"
     assert used(o) == [100_000, 100_000, 100_000]
     run(o)
     assert used(o) == [100_000, 100_000, 100_000]

@@ -69,7 +69,7 @@ def test_purge(launch, directories):
                        "expires_in": 60}
     dry = remove(o, "disk1", purge="true", dry_run="true").json()
     assert dry["status"] == "dry run" and "confirm_token" not in dry
-    for wrong in ("", "x", token[:-2], token + "A"):
+    for wrong in ("x", token[:-2], token + "A"):
         answer = remove(o, "disk1", purge="true", confirm=wrong)
         assert answer.status_code == 403 and "invalid or expired" in answer.json()["error"]
     assert remove(o, "disk2", purge="true", confirm=token).status_code == 403
@@ -96,7 +96,7 @@ def test_purge(launch, directories):
 
 
 def test_versions_that_were_current(launch, directories):
-    """The newest that is left becomes the current one."""
+    """The newest that is left becomes the current one. With adminctl, which asks twice."""
     o = start(launch, directories(2))
     s3 = o.s3()
     s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
@@ -104,9 +104,20 @@ def test_versions_that_were_current(launch, directories):
     o.adminctl("drain", "start", "disk1", "--wait")
     o.adminctl("drain", "cancel", "disk1")
     s3.put_object(Bucket="photos", Key="k", Body=b"new")
-    token = remove(o, "disk1", purge="true").json()["confirm_token"]
-    assert remove(o, "disk1", purge="true", confirm=token).status_code == 200
+    asked = o.adminctl("remove-backend", "disk1", "-purge")
+    assert asked.stdout.splitlines()[::2] == ['Backend "disk1" contains 1 objects (3 bytes).',
+                                              "Re-run with --confirm to proceed."]
+    told = o.adminctl("remove-backend", "--dry-run", "disk1", "--purge")
+    assert "1 objects (3 bytes) have no copy elsewhere" in told.stdout
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"new"
+    done = o.adminctl("remove-backend", "disk1", "--purge", "--confirm")
+    assert done.stdout == "disk1: backend purged, 1 copies\n"
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"old"
+    refused = o.adminctl("remove-backend", "disk1", "--purge", check=False)
+    assert refused.returncode == 1 and "knows no backend disk1" in refused.stderr
+    o.kill("workerd")
+    down = o.adminctl("remove-backend", "disk2", check=False)
+    assert down.returncode == 3 and "workerd" in down.stderr
 
 
 def test_without_purge(launch, directories):
@@ -146,8 +157,8 @@ def test_what_cannot_be_asked_for(launch, directories):
     o = start(launch, [one, two])
     o.s3().put_object(Bucket="photos", Key="k", Body=b"x" * 2_000_000)
     assert remove(o, "nobody", purge="true").status_code == 400
-    assert "unknown parameter" in remove(o, "disk1", purge_it="true").json()["error"]
-    assert "must be true or false" in remove(o, "disk1", purge="yes").json()["error"]
+    assert "purge_it" in remove(o, "disk1", purge_it="true").json()["error"]
+    assert "purge=yes" in remove(o, "disk1", purge="yes").json()["error"]
     o.adminctl("drain", "start", "disk1")
     token = remove(o, "disk1", purge="true").json()["confirm_token"]
     answer = remove(o, "disk1", purge="true", confirm=token)

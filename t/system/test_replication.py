@@ -133,8 +133,11 @@ def test_the_factor_changes(launch, directories):
     o.write_config()
     o.adminctl("reload")
     assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 20}
+    assert o.adminctl("over-replication").stdout.startswith("20 segments have more copies")
     assert ask(o, "POST", "over-replication") == {"status": "ok", "copies_removed": 20}
     assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 0}
+    assert o.adminctl("over-replication", "--execute").stdout == "0 copies removed\n"
+    assert o.adminctl("replicate").stdout == "0 copies created\n"
     assert have(o, 2)
     removed = [a for a in o.audit("workerd") if a["event"] == "over_replication.remove"]
     assert len(removed) == 20

@@ -259,6 +259,22 @@ def test_a_damaged_copy_is_not_multiplied(launch, directories):
 def test_missing_copies_are_replaced(launch, directories):
     o = launch(directories(3), {"replication": {"factor": 2}})
     s3 = o.s3()
+    # One of another size goes when there is a sound one; of two bad ones both stay.
+    for key in ("cut", "both"):
+        s3.put_object(Bucket="photos", Key=key, Body=b"x" * 1000)
+    wait_copies(o, 2)
+    for key, disk in (("cut", "disk1"), ("both", "disk1"), ("both", "disk2")):
+        os.truncate(file_of(o, key, disk), 100)
+    assert s3.get_object(Bucket="photos", Key="cut")["Body"].read() == b"x" * 1000
+    with pytest.raises(ClientError):
+        s3.get_object(Bucket="photos", Key="both")
+    until(lambda: {line["key"]: line["outcome"] for line in o.log_lines("workerd")
+                   if line["msg"] == "copy has another size than recorded"} == {
+        "cut": "removed from the catalogue", "both": "no other copy is sound"})
+    until(lambda: len(copies(o, "cut")[("cut", 1)]) == 2)
+    assert copies(o, "both")[("both", 1)] == ["disk1", "disk2"]
+    for key in ("cut", "both"):
+        s3.delete_object(Bucket="photos", Key=key)
     bodies = {f"k{i}": os.urandom(5000) for i in range(10)}
     for key, body in bodies.items():
         s3.put_object(Bucket="photos", Key=key, Body=body)
@@ -277,7 +293,8 @@ def test_missing_copies_are_replaced(launch, directories):
     os.unlink(file_of(o, "alone", holder))
     with pytest.raises(ClientError):
         s3.get_object(Bucket="photos", Key="alone")
-    until(lambda: "kept: it is the only one" in o.log_text("workerd"))
+    until(lambda: [line for line in o.log_lines("workerd") if line["msg"] == "copy is missing"
+                   and line["key"] == "alone" and line["outcome"] == "the copy is needed"])
     assert copies(o, "alone")[("alone", 1)] == [holder]
     s3.delete_object(Bucket="photos", Key="alone")
 

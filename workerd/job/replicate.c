@@ -60,37 +60,57 @@ static int64_t interval(const struct config *c)
 
 /* --- copies that are said to be missing ------------------------------------------ */
 
-static void remove_bad(struct batch *b, const struct store_held *h, const struct store_copy *copy,
-                       bool is_there)
+enum finding { NOT_ASKED, SOUND, MISSING, OF_ANOTHER_SIZE };
+
+static enum finding look_at(const struct batch *b, struct arena *a, const struct store_copy *copy)
+{
+	struct backend *backend = backend_by_name(&b->pass->setup->backends, copy->backend);
+	struct backend_info info;
+	enum err r;
+
+	if (!backend)
+		return NOT_ASKED;
+	r = backend_head(backend, a, copy->backend_key, &info, NULL);
+	if (r == ERR_NOT_FOUND)
+		return MISSING;
+	if (r != ERR_OK)
+		return NOT_ASKED;
+	return info.size == copy->size ? SOUND : OF_ANOTHER_SIZE;
+}
+
+/* Never the last one; and bytes only if there are others that are sound. */
+static void remove_bad(const struct batch *b, const struct store_held *h,
+                       const struct store_copy *copy, enum finding f, bool others)
 {
 	struct pass *p = b->pass;
 	struct error e;
-	enum err r = store_copy_remove(p->setup->store, h->id, copy,
-	                               is_there ? "integrity_failed" : "", 1, NULL, &e);
+	enum err r =
+		f == OF_ANOTHER_SIZE && !others
+			? err_set(&e, ERR_CONFLICT, "no other copy is sound")
+			: store_copy_remove(p->setup->store, h->id, copy,
+	                                    f == MISSING ? "" : "integrity_failed", 1, NULL, &e);
 
-	log_error(COMPONENT, is_there ? "copy has another size than recorded" : "copy is missing",
+	log_error(COMPONENT,
+	          f == MISSING ? "copy is missing" : "copy has another size than recorded",
 	          LOG_STR("request_id", p->request_id), LOG_S("backend", copy->backend),
 	          LOG_S("bucket", h->bucket), LOG_S("key", h->key),
 	          LOG_S("backend_key", copy->backend_key),
-	          LOG_STR("outcome",
-	                  r == ERR_OK ? "removed from the catalogue" : "kept: it is the only one"));
+	          LOG_STR("outcome", r == ERR_OK ? "removed from the catalogue" : e.text));
 }
 
-/* Asks each backend. The only copy stays in the catalogue whatever the answer is. */
-static void examine(struct batch *b, struct arena *a, const struct store_held *h)
+/* Asks each backend about its copy. */
+static void examine(const struct batch *b, struct arena *a, const struct store_held *h)
 {
-	for (size_t i = 0; i < h->n_copies; i++) {
-		const struct store_copy *copy = &h->copies[i];
-		struct backend *backend = backend_by_name(&b->pass->setup->backends, copy->backend);
-		struct backend_info info;
-		enum err r;
+	enum finding *found = ARENA_ARRAY(a, enum finding, h->n_copies);
+	bool sound = false;
 
-		if (!backend)
-			continue;
-		r = backend_head(backend, a, copy->backend_key, &info, NULL);
-		if (r == ERR_NOT_FOUND || (r == ERR_OK && info.size != copy->size))
-			remove_bad(b, h, copy, r == ERR_OK);
+	for (size_t i = 0; i < h->n_copies; i++) {
+		found[i] = look_at(b, a, &h->copies[i]);
+		sound = sound || found[i] == SOUND;
 	}
+	for (size_t i = 0; i < h->n_copies; i++)
+		if (found[i] == MISSING || found[i] == OF_ANOTHER_SIZE)
+			remove_bad(b, h, &h->copies[i], found[i], sound);
 }
 
 /* --- one segment ------------------------------------------------------------------ */

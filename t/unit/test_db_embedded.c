@@ -3,6 +3,7 @@
  * The private cluster: made, stopped, started again, taken over, recovered; and
  * folders that will not do.
  */
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include "base/arena.h"
@@ -51,12 +52,19 @@ static void teardown(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* It has ended already; who inherits its rest may take a moment to bury it. */
+/* It has ended already; who inherits its rest may take its time to bury it. What is not
+ * buried yet runs no program any more. */
 static bool is_gone(pid_t pid)
 {
-	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
+	char link[64], program[PATH_MAX];
+
+	snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+	for (int i = 0; i < 1000; i++) {
+		if (kill(pid, 0) != 0 || readlink(link, program, sizeof program) < 0)
+			return true;
 		usleep(10000);
-	return kill(pid, 0) != 0;
+	}
+	return false;
 }
 
 START_TEST(test_life)

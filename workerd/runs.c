@@ -67,6 +67,8 @@ static void skip(struct http_call *c, const char *member)
 void run_replication(struct http_call *c, struct str arg)
 {
 	(void)arg;
+	if (!admin_read_params(c, NULL, 0))
+		return;
 	if (is_replicated(c->server))
 		run(c, "replication", "replication", "copies_created");
 	else
@@ -77,7 +79,8 @@ void run_replication(struct http_call *c, struct str arg)
 void run_over_replication(struct http_call *c, struct str arg)
 {
 	(void)arg;
-	run(c, "over_replication_cleanup", "over-replication cleanup", "copies_removed");
+	if (admin_read_params(c, NULL, 0))
+		run(c, "over_replication_cleanup", "over-replication cleanup", "copies_removed");
 }
 
 void get_over_replication(struct http_call *c, struct str arg)

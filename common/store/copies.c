@@ -5,6 +5,7 @@
 #include "store/copies.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/log.h"
 #include "config/config.h"
 #include "store/store_private.h"
@@ -68,6 +69,17 @@ enum err store_held(struct store *s, const int64_t *ids, size_t n, struct arena 
 	}
 	db_result_free(&res);
 	return r;
+}
+
+static int by_id(const void *key, const void *held)
+{
+	int64_t a = *(const int64_t *)key, b = ((const struct store_held *)held)->id;
+	return (a > b) - (a < b);
+}
+
+const struct store_held *store_held_find(const struct store_held *held, size_t n, int64_t id)
+{
+	return n ? bsearch(&id, held, n, sizeof *held, by_id) : NULL;
 }
 
 _Static_assert((int)COPIES_ON_SIZE == (int)SMALLEST_COPIES_SIZE, "columns differ");

@@ -27,6 +27,9 @@ struct store_held {
 enum err store_held(struct store *s, const int64_t *ids, size_t n, struct arena *a,
                     struct store_held **out, size_t *n_out, struct error *e);
 
+/* One of those, by its id; NULL: it is not there. */
+const struct store_held *store_held_find(const struct store_held *held, size_t n, int64_t id);
+
 /* A copy on a backend. */
 struct store_located {
 	int64_t segment;

@@ -133,6 +133,7 @@ def test_the_factor_changes(launch, directories):
     o.write_config()
     o.adminctl("reload")
     assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 20}
+    assert "batch_size" in ask(o, "POST", "over-replication?batch_size=1")["error"]
     assert o.adminctl("over-replication").stdout.startswith("20 segments have more copies")
     assert ask(o, "POST", "over-replication") == {"status": "ok", "copies_removed": 20}
     assert ask(o, "GET", "over-replication") == {"factor": 2, "pending": 0}

@@ -190,19 +190,11 @@ static bool has_changed(enum err r)
 	return r == ERR_PRECONDITION || r == ERR_NOT_FOUND || r == ERR_CONFLICT;
 }
 
-static const struct store_held *find_held(const struct page *p, int64_t segment)
-{
-	for (size_t i = 0; i < p->n_held; i++)
-		if (p->held[i].id == segment)
-			return &p->held[i];
-	return NULL;
-}
-
 static void process(void *arg, size_t i)
 {
 	struct page *p = arg;
 	struct store *store = p->pass->setup->store;
-	const struct store_held *h = find_held(p, p->copies[i].segment);
+	const struct store_held *h = store_held_find(p->held, p->n_held, p->copies[i].segment);
 	struct arena *a = arena_new();
 	struct error e;
 	enum err r = ERR_CONFLICT;

@@ -103,21 +103,12 @@ static size_t objects(void *arg, int backend, size_t n, const struct plan_object
 	return c->n;
 }
 
-static int by_segment(const void *key, const void *held)
-{
-	int64_t a = *(const int64_t *)key, b = ((const struct store_held *)held)->id;
-
-	return (a > b) - (a < b);
-}
-
 static bool may_move(void *arg, const struct plan_object *o, int from, int to)
 {
 	struct planning *p = arg;
 	const struct candidates *c = &p->of[from];
 	const struct standing *all = p->r->standings.list;
-	const struct store_held *h =
-		c->n_held ? bsearch(&o->segment, c->held, c->n_held, sizeof *c->held, by_segment)
-			  : NULL;
+	const struct store_held *h = store_held_find(c->held, c->n_held, o->segment);
 
 	for (size_t i = 0; h && i < h->n_copies; i++) {
 		const struct standing *s = standing_of(&p->r->standings, h->copies[i].backend);

@@ -115,14 +115,6 @@ static void examine(const struct batch *b, struct arena *a, const struct store_h
 
 /* --- one segment ------------------------------------------------------------------ */
 
-static const struct store_held *find_held(const struct batch *b, int64_t segment)
-{
-	for (size_t i = 0; i < b->n_held; i++)
-		if (b->held[i].id == segment)
-			return &b->held[i];
-	return NULL;
-}
-
 /* As it is now; NULL: gone. */
 static enum err look_again(struct batch *b, struct arena *a, const struct store_held **h,
                            struct error *e)
@@ -205,7 +197,7 @@ static void process(void *arg, size_t i)
 {
 	struct batch *b = arg;
 	const struct store_replication *row = &b->rows[i];
-	const struct store_held *h = find_held(b, row->segment);
+	const struct store_held *h = store_held_find(b->held, b->n_held, row->segment);
 	struct arena *a = arena_new();
 	struct error e;
 	enum err r = ERR_OK;

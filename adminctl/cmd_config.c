@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "adminctl/daemons.h"
+#include "adminctl/print.h"
 #include "config/config.h"
 
 #ifdef __clang__
@@ -62,11 +63,6 @@ static void show_lines(const char *prefix, const json_t *list)
 		fprintf(stderr, "%s: %s\n", prefix, json_string_value(line));
 }
 
-static json_int_t number(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 void show_validate(const json_t *r)
 {
 	show_lines("warning", json_object_get(r, "warnings"));
@@ -74,8 +70,8 @@ void show_validate(const json_t *r)
 	if (!json_is_true(json_object_get(r, "valid")))
 		return;
 	printf("config %s: valid\n", json_string_value(json_object_get(r, "config")));
-	printf("  backends: %lld\n", (long long)number(r, "backends"));
-	printf("  buckets:  %lld\n", (long long)number(r, "buckets"));
+	printf("  backends: %lld\n", (long long)member_number(r, "backends"));
+	printf("  buckets:  %lld\n", (long long)member_number(r, "buckets"));
 	printf("  routing:  %s\n", json_string_value(json_object_get(r, "routing")));
 }
 

@@ -26,13 +26,6 @@ static enum exit_code locate(struct admin *a)
 	return EXIT_ERROR;
 }
 
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 /* --- reload -------------------------------------------------------------- */
 
 enum exit_code cmd_reload(struct admin *a, json_t **out)
@@ -45,8 +38,8 @@ enum exit_code cmd_reload(struct admin *a, json_t **out)
 	if (code == EXIT_DONE)
 		code = daemons_ask(a, &q, out);
 	json_object_foreach(*out, name, daemon) if (code == EXIT_DONE &&
-	                                            strcmp(text(daemon, "status"), "failed") == 0)
-		code = EXIT_ERROR;
+	                                            strcmp(member_text(daemon, "status"),
+	                                                   "failed") == 0) code = EXIT_ERROR;
 	return code;
 }
 
@@ -69,8 +62,8 @@ static void show_reloaded(const char *name, const json_t *r)
 
 	if (!daemon_replied(name, r))
 		return;
-	if (strcmp(text(r, "status"), "failed") == 0) {
-		show_findings(name, text(r, "load_error"));
+	if (strcmp(member_text(r, "status"), "failed") == 0) {
+		show_findings(name, member_text(r, "load_error"));
 		printf("%s: reload failed, the old configuration stays in use\n", name);
 		return;
 	}
@@ -114,7 +107,7 @@ void show_log_level(const json_t *result)
 	json_t *daemon;
 
 	json_object_foreach((json_t *)result, name, daemon) if (daemon_replied(name, daemon))
-		printf("%s: %s\n", name, text(daemon, "level"));
+		printf("%s: %s\n", name, member_text(daemon, "level"));
 }
 
 /* --- workers, run -------------------------------------------------------- */
@@ -158,7 +151,7 @@ enum exit_code cmd_run(struct admin *a, json_t **out)
 
 void show_run(const json_t *result)
 {
-	printf("%s: %s\n", text(result, "job"), text(result, "status"));
+	printf("%s: %s\n", member_text(result, "job"), member_text(result, "status"));
 }
 
 /* --- usage, usage-flush -------------------------------------------------- */
@@ -217,7 +210,7 @@ void show_usage(const json_t *result)
 		{"LIMIT", "ingress_byte_limit", PRINT_LIMIT},
 	};
 
-	printf("usage of %s (UTC):\n", text(result, "usage_period"));
+	printf("usage of %s (UTC):\n", member_text(result, "usage_period"));
 	print_table(json_object_get(result, "backends"), columns, sizeof columns / sizeof *columns);
 }
 
@@ -235,5 +228,5 @@ void show_usage_flush(const json_t *result)
 	json_t *daemon;
 
 	json_object_foreach((json_t *)result, name, daemon) if (daemon_replied(name, daemon))
-		printf("%s: %s\n", name, text(daemon, "status"));
+		printf("%s: %s\n", name, member_text(daemon, "status"));
 }

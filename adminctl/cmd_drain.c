@@ -19,18 +19,6 @@
 
 #define BAR_WIDTH 30
 
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static json_int_t number(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 static enum exit_code ask(struct admin *a, const char *method, json_t **out)
 {
 	struct question q = {method, NULL, NULL, ASK_TIMEOUT};
@@ -56,7 +44,8 @@ struct watch {
 
 static void show_progress(const json_t *d, const struct watch *w)
 {
-	json_int_t moved = number(d, "bytes_moved"), left = number(d, "bytes_remaining");
+	json_int_t moved = member_number(d, "bytes_moved"),
+		   left = member_number(d, "bytes_remaining");
 	double share = moved + left > 0 ? (double)moved / (double)(moved + left) : 1;
 	int64_t us = clock_mono() - w->began;
 	int filled = (int)(share * BAR_WIDTH);
@@ -70,7 +59,7 @@ static void show_progress(const json_t *d, const struct watch *w)
 	print_value(&rest, bytes, PRINT_BYTES);
 	fprintf(stderr, "\r[%.*s%*s] %3d%%  %lld left (%.*s), %.*s/s   ", filled,
 	        "##############################", BAR_WIDTH - filled, "", (int)(share * 100),
-	        (long long)number(d, "objects_remaining"), STR_FMT(buf_str(&rest)),
+	        (long long)member_number(d, "objects_remaining"), STR_FMT(buf_str(&rest)),
 	        STR_FMT(buf_str(&rate)));
 	json_decref(v);
 	json_decref(bytes);
@@ -95,7 +84,7 @@ static enum exit_code wait_for_end(struct admin *a, json_t **out)
 		if (code != EXIT_DONE || !json_is_true(json_object_get(*out, "active")))
 			break;
 		if (first)
-			w.bytes = number(*out, "bytes_moved");
+			w.bytes = member_number(*out, "bytes_moved");
 		first = false;
 		if (person)
 			show_progress(*out, &w);
@@ -105,7 +94,7 @@ static enum exit_code wait_for_end(struct admin *a, json_t **out)
 	}
 	if (person)
 		fputc('\n', stderr);
-	if (code == EXIT_DONE && strcmp(text(*out, "state"), "drained") != 0)
+	if (code == EXIT_DONE && strcmp(member_text(*out, "state"), "drained") != 0)
 		code = EXIT_ERROR; /* failed, or cancelled */
 	return code;
 }
@@ -167,10 +156,10 @@ static void show_preview(const json_t *d)
 	print_value(&room, free, PRINT_BYTES);
 	printf("%lld objects would move (%.*s, read from %s and sent elsewhere), and %lld be "
 	       "removed, with %lld requests to %s and %lld to others.\n",
-	       (long long)number(d, "objects_to_move"), STR_FMT(buf_str(&bytes)),
-	       text(d, "backend"), (long long)number(d, "objects_to_remove"),
-	       (long long)number(d, "api_requests"), text(d, "backend"),
-	       (long long)number(d, "api_requests_elsewhere"));
+	       (long long)member_number(d, "objects_to_move"), STR_FMT(buf_str(&bytes)),
+	       member_text(d, "backend"), (long long)member_number(d, "objects_to_remove"),
+	       (long long)member_number(d, "api_requests"), member_text(d, "backend"),
+	       (long long)member_number(d, "api_requests_elsewhere"));
 	if (json_is_false(json_object_get(d, "fits")))
 		printf("They do not fit: %.*s are free on the others.\n", STR_FMT(buf_str(&room)));
 }
@@ -182,5 +171,5 @@ void show_drain(const json_t *result)
 	else if (json_object_get(result, "state"))
 		show_numbers(result);
 	else
-		printf("%s: %s\n", text(result, "backend"), text(result, "status"));
+		printf("%s: %s\n", member_text(result, "backend"), member_text(result, "status"));
 }

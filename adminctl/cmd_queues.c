@@ -10,11 +10,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static json_int_t number(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* path is ended by a NUL. */
 static enum exit_code ask_rows(struct admin *a, struct buf *path, json_t **out)
 {
@@ -31,8 +26,8 @@ static void show_rows(const json_t *result, const struct print_column *columns, 
 	const json_t *items = json_object_get(result, "items");
 
 	print_table(items, columns, n);
-	if ((json_int_t)json_array_size(items) < number(result, "depth"))
-		printf("... %lld in all\n", (long long)number(result, "depth"));
+	if ((json_int_t)json_array_size(items) < member_number(result, "depth"))
+		printf("... %lld in all\n", (long long)member_number(result, "depth"));
 }
 
 /* --- cleanup-queue ----------------------------------------------------------- */
@@ -127,7 +122,7 @@ static void show_decided(const json_t *result)
 	const json_t *bytes = json_object_get(result, "bytes");
 	BUF_AUTO text = {0};
 
-	printf("%lld rows %s", (long long)number(result, "rows"),
+	printf("%lld rows %s", (long long)member_number(result, "rows"),
 	       json_string_value(json_object_get(result, "status")));
 	if (bytes) {
 		print_value(&text, bytes, PRINT_BYTES);

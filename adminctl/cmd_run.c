@@ -26,25 +26,13 @@ static enum exit_code ask_workerd(struct admin *a, const char *method, const cha
 	return EXIT_ERROR;
 }
 
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static long long number(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 /* "NUMBER what", or why nothing was done. */
 static void show_done(const json_t *r, const char *member, const char *what)
 {
-	if (strcmp(text(r, "status"), "skipped") == 0)
-		printf("nothing was done: %s\n", text(r, "reason"));
+	if (strcmp(member_text(r, "status"), "skipped") == 0)
+		printf("nothing was done: %s\n", member_text(r, "reason"));
 	else
-		printf("%lld %s\n", number(r, member), what);
+		printf("%lld %s\n", member_number(r, member), what);
 }
 
 /* --- copies ------------------------------------------------------------------------- */
@@ -70,7 +58,7 @@ void show_over_replication(const json_t *r)
 {
 	if (json_object_get(r, "pending"))
 		printf("%lld segments have more copies than wanted; -execute removes them\n",
-		       number(r, "pending"));
+		       member_number(r, "pending"));
 	else
 		show_done(r, "copies_removed", "copies removed");
 }
@@ -94,15 +82,15 @@ void show_rebalance(const json_t *r)
 		{"SENT TO IT", "ingress_bytes", PRINT_BYTES},
 	};
 
-	if (strcmp(text(r, "status"), "dry run") != 0) {
+	if (strcmp(member_text(r, "status"), "dry run") != 0) {
 		show_done(r, "objects_moved", "objects moved");
 		return;
 	}
-	printf("%lld objects would move%s\n", number(r, "objects"),
+	printf("%lld objects would move%s\n", member_number(r, "objects"),
 	       json_is_true(json_object_get(r, "worthwhile"))
 	               ? ""
 	               : ": the backends differ by less than the threshold");
-	if (number(r, "objects") > 0)
+	if (member_number(r, "objects") > 0)
 		print_table(json_object_get(r, "backends"), columns, COUNT(columns));
 }
 
@@ -126,7 +114,7 @@ static enum exit_code ask_removal(struct admin *a, bool dry_run, const char *con
 
 static bool wants_confirmation(const json_t *r)
 {
-	return strcmp(text(r, "status"), "confirmation required") == 0;
+	return strcmp(member_text(r, "status"), "confirmation required") == 0;
 }
 
 enum exit_code cmd_remove_backend(struct admin *a, json_t **out)
@@ -137,7 +125,7 @@ enum exit_code cmd_remove_backend(struct admin *a, json_t **out)
 	if (code != EXIT_DONE || !a->confirm || !wants_confirmation(preview))
 		return code;
 	*out = NULL;
-	code = ask_removal(a, false, text(preview, "confirm_token"), out);
+	code = ask_removal(a, false, member_text(preview, "confirm_token"), out);
 	json_decref(preview);
 	return code;
 }
@@ -146,17 +134,17 @@ static void show_preview(const json_t *r)
 {
 	bool purge = json_is_true(json_object_get(r, "purge"));
 
-	printf("Backend \"%s\" contains %lld objects (%lld bytes).\n", text(r, "backend"),
-	       number(r, "object_count"), number(r, "total_bytes"));
+	printf("Backend \"%s\" contains %lld objects (%lld bytes).\n", member_text(r, "backend"),
+	       member_number(r, "object_count"), member_number(r, "total_bytes"));
 	if (purge)
 		printf("All of them are deleted for good, with %lld requests; %lld objects (%lld "
 		       "bytes) have no copy elsewhere.\n",
-		       number(r, "api_requests"), number(r, "sole_object_count"),
-		       number(r, "sole_bytes"));
+		       member_number(r, "api_requests"), member_number(r, "sole_object_count"),
+		       member_number(r, "sole_bytes"));
 	else
 		printf("Their bytes stay; %lld objects (%lld bytes) have no copy elsewhere and "
 		       "cannot be read any more.\n",
-		       number(r, "sole_object_count"), number(r, "sole_bytes"));
+		       member_number(r, "sole_object_count"), member_number(r, "sole_bytes"));
 	if (wants_confirmation(r))
 		puts("Re-run with --confirm to proceed.");
 }
@@ -166,6 +154,6 @@ void show_remove_backend(const json_t *r)
 	if (json_object_get(r, "object_count"))
 		show_preview(r);
 	else
-		printf("%s: %s, %lld copies\n", text(r, "backend"), text(r, "status"),
-		       number(r, "copies_removed"));
+		printf("%s: %s, %lld copies\n", member_text(r, "backend"), member_text(r, "status"),
+		       member_number(r, "copies_removed"));
 }

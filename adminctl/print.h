@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include "base/buf.h"
 
+/* A member of a reply; "" or 0 when there is none of that type. */
+const char *member_text(const json_t *o, const char *key);
+json_int_t member_number(const json_t *o, const char *key);
+
 /* Pretty, two spaces, in the order in which members were set. */
 void print_json(const json_t *v);
 

@@ -16,6 +16,7 @@
 #include "observe/metrics.h"
 #include "store/store.h"
 #include "workerd/removal.h"
+#include "workerd/requested.h"
 #include "workerd/runs.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
@@ -155,6 +156,8 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"GET", "/admin/api/over-replication", get_over_replication, false},
 		{"POST", "/admin/api/over-replication", run_over_replication, false},
 		{"POST", "/admin/api/rebalance", run_rebalance, false},
+		{"POST", "/admin/api/reconcile", requested_reconcile, false},
+		{"POST", "/admin/api/sync", requested_sync, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},

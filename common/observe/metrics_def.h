@@ -125,6 +125,7 @@
 	X(SERVICE_REPLICATION, "replication")                                                      \
 	X(SERVICE_OVER_REPLICATION, "over_replication_cleanup")                                    \
 	X(SERVICE_REBALANCE, "rebalance")                                                          \
+	X(SERVICE_RECONCILE, "reconcile")                                                          \
 	X(SERVICE_REMOVE, "remove")                                                                \
 	X(SERVICE_DRAIN, "drain")                                                                  \
 	X(SERVICE_MULTIPART_CLEANUP, "multipart_cleanup")
@@ -169,6 +170,7 @@
 	X(REASON_DRAIN_ORPHAN, "drain_orphan")                                                     \
 	X(REASON_DRAIN_STALE_ORPHAN, "drain_stale_orphan")                                         \
 	X(REASON_DRAIN_SOURCE_DELETE, "drain_source_delete")                                       \
+	X(REASON_RECONCILE_ORPHAN, "reconcile_orphan")                                             \
 	X(REASON_BACKEND_REMOVED, "backend_removed")                                               \
 	X(REASON_OBJECT_DELETED, "object_deleted")                                                 \
 	X(REASON_INTENT_EXPIRED, "intent_expired")                                                 \
@@ -233,6 +235,7 @@
 	X(EVENT_STORAGE_DRAIN_CANCEL, "storage.DrainCancel")                                       \
 	X(EVENT_STORAGE_DRAIN_MOVE, "storage.DrainMove")                                           \
 	X(EVENT_STORAGE_DRAIN_REMOVE_REPLICA, "storage.DrainRemoveReplica")                        \
+	X(EVENT_STORAGE_RECONCILE_COMPLETE, "storage.ReconcileComplete")                           \
 	X(EVENT_STORAGE_REMOVE_BACKEND, "storage.RemoveBackend")                                   \
 	X(EVENT_STORAGE_DRAIN_COMPLETE, "storage.DrainComplete")                                   \
 	X(EVENT_LIFECYCLE_DELETE, "lifecycle.delete")                                              \

@@ -77,6 +77,8 @@ enum exit_code cmd_rebalance(struct admin *a, json_t **out);
 void show_rebalance(const json_t *result);
 enum exit_code cmd_reconcile(struct admin *a, json_t **out);
 void show_reconcile(const json_t *result);
+enum exit_code cmd_verify(struct admin *a, json_t **out);
+void show_verify(const json_t *result);
 enum exit_code cmd_sync(struct admin *a, json_t **out);
 void show_sync(const json_t *result);
 enum exit_code cmd_remove_backend(struct admin *a, json_t **out);

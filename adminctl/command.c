@@ -30,6 +30,8 @@ const struct command commands[] = {
          "take a backend out of the catalogue", cmd_remove_backend, show_remove_backend},
 	{"reconcile", "[-backend BACKEND]", 0, 0, "backend dry-run",
          "compare what lies on backends with the catalogue", cmd_reconcile, show_reconcile},
+	{"verify", "", 0, 0, NULL, "whether catalogue, counters and backends agree", cmd_verify,
+         show_verify},
 	{"sync", "-backend BACKEND -bucket BUCKET", 0, 0, "backend bucket prefix dry-run",
          "make objects of what lies on a backend", cmd_sync, show_sync},
 	{"object", "BUCKET/KEY [VERSION]", 1, 2, NULL, "where the copies of an object are",

@@ -59,8 +59,17 @@ static void failed(struct comparison *c, const char *what, struct str key, const
 	         LOG_STR("outcome", err_name(e->code)), LOG_STR("error", e->text));
 }
 
-static void tell(const struct comparison *c, const char *what, struct str key, uint64_t size)
+/* For whoever has asked what would be done. */
+static void note(struct comparison *c, const char *what, struct str key, uint64_t size)
 {
+	if (c->dry_run && json_array_size(c->told) < FOUND_TOLD_MAX)
+		json_array_append_new(c->told, json_pack("{s:s, s:s%, s:I}", "what", what, "key",
+		                                         key.p, key.n, "size", (json_int_t)size));
+}
+
+static void tell(struct comparison *c, const char *what, struct str key, uint64_t size)
+{
+	note(c, what, key, size);
 	log_info(COMPONENT, what, LOG_STR("request_id", c->pass->request_id),
 	         LOG_STR("backend", c->backend->name), LOG_S("backend_key", key),
 	         LOG_INT("size", size), LOG_BOOL("dry_run", c->dry_run));
@@ -188,7 +197,7 @@ static void consider_import(struct comparison *c, struct arena *a, const struct 
 	if (c->dry_run) {
 		c->counts.imported++;
 		c->counts.bytes_imported += f->item->size;
-		tell(c, "object to be imported", f->item->key, f->item->size);
+		tell(c, "object of others", f->item->key, f->item->size);
 	} else if (ask(c, a, f->item->key, &info, &is_absent)) {
 		import(c, a, f, &info);
 	}
@@ -228,7 +237,10 @@ static void orphan(struct comparison *c, const struct store_found *f, int64_t mo
 	stop_point("found-queued");
 	c->counts.orphans++;
 	c->pass->items++;
-	tell(c, "object of ours that nobody needs is deleted", f->backend_key, f->size);
+	tell(c,
+	     c->dry_run ? "object of ours that nobody needs"
+	                : "object of ours that nobody needs is deleted",
+	     f->backend_key, f->size);
 }
 
 static void adopt(struct comparison *c, const struct found *f, const struct object_name *name,
@@ -255,7 +267,10 @@ static void adopt(struct comparison *c, const struct found *f, const struct obje
 		stop_point("found-adopted");
 		c->counts.adopted++;
 		c->pass->items++;
-		tell(c, "copy is in the catalogue again", f->item->key, info->size);
+		tell(c,
+		     c->dry_run ? "copy that the catalogue has lost"
+		                : "copy is in the catalogue again",
+		     f->item->key, info->size);
 	}
 }
 
@@ -392,13 +407,14 @@ static void forget(struct comparison *c, struct arena *a, const struct store_loc
 	if (r == ERR_OK) {
 		c->counts.removed++;
 		c->pass->items++;
-		tell(c, "copy is missing on the backend", l->backend_key, l->size);
+		tell(c, "copy is missing", l->backend_key, l->size);
 	} else if (r == ERR_CONFLICT) {
 		c->counts.lost++;
 		log_error(COMPONENT, "the only copy is missing on the backend",
 		          LOG_STR("request_id", c->pass->request_id),
 		          LOG_STR("backend", c->backend->name), LOG_S("bucket", held->bucket),
 		          LOG_S("key", held->key), LOG_S("backend_key", l->backend_key));
+		note(c, "the only copy is missing", l->backend_key, l->size);
 	} else if (r != ERR_NOT_FOUND) { /* it has gone in the meantime */
 		failed(c, "missing copy not taken out of the catalogue", l->backend_key, &e);
 	}
@@ -434,6 +450,7 @@ void found_resized(struct comparison *c, const struct store_located *copy, uint6
 	const struct store_copy suspect = {str_of(c->backend->name), copy->backend_key, copy->size};
 
 	c->counts.size_differs++;
+	note(c, "copy has another size than recorded", copy->backend_key, size);
 	log_error(COMPONENT, "copy has another size than recorded",
 	          LOG_STR("request_id", c->pass->request_id), LOG_STR("backend", c->backend->name),
 	          LOG_S("backend_key", copy->backend_key), LOG_INT("size", size),

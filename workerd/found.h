@@ -6,6 +6,7 @@
 #ifndef WORKERD_FOUND_H
 #define WORKERD_FOUND_H
 
+#include <jansson.h>
 #include "backend/backend.h"
 #include "store/copies.h"
 #include "store/reconcile.h"
@@ -33,6 +34,9 @@ struct found_counts {
 #undef X
 };
 
+/* Differences that are told one by one; the others are only counted. */
+#define FOUND_TOLD_MAX 1000
+
 struct comparison {
 	struct pass *pass;
 	struct backend *backend;
@@ -40,6 +44,7 @@ struct comparison {
 	bool dry_run;
 	int64_t began; /* wall clock */
 	struct found_counts counts;
+	json_t *told;             /* of a dry run: {"what", "key", "size"} of each difference */
 	struct error fatal;       /* what ends all of it; ERR_OK: nothing */
 	struct error interrupted; /* what has kept keys from being dealt with; likewise */
 };

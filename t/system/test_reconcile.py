@@ -242,6 +242,38 @@ def test_a_removed_backend_comes_back(launch, directories):
     o.check()
 
 
+def test_verify(launch, directories):
+    """Every difference is told, and nothing is changed."""
+    o = launch(directories(2), {**AT_ONCE, "replication": {"factor": 2}}, check=False)
+    for i in range(4):
+        o.s3().put_object(Bucket="photos", Key=f"k{i}", Body=b"body")
+    until(lambda: o.backends[1].count() == 4)
+    o.wait_clean()
+    fine = o.adminctl("verify")
+    assert fine.stdout == "8 keys on 2 backends are as the catalogue says.\n"
+    files = {os.path.basename(f)[:2]: f for f in o.backends[0].files()}
+    os.unlink(files["k0"])
+    with open(files["k1"], "ab") as f:
+        f.write(b"more")
+    os.rename(files["k2"], files["k2"].replace("k2~", "k9~"))
+    os.link(files["k3"], os.path.dirname(files["k3"]) + "/others%=")
+    os.makedirs(f"{o.backends[0].path}/objects/photos/x%FE")
+    os.link(files["k3"], f"{o.backends[0].path}/objects/photos/x%FE/y%=")  # no text
+    o.sql("UPDATE backend_quota_slots SET copies = copies + 1 WHERE backend_name = 'disk2'"
+          " AND slot = 0")
+    bad = o.adminctl("verify", check=False)
+    assert bad.returncode == 1
+    told = [line.split("~")[0].split(" (")[0] for line in bad.stdout.splitlines()]
+    assert sorted(told) == sorted([
+        "catalogue: backend disk2: copies is 5, there are 4",
+        "disk1: copy is missing: photos/k0",
+        "disk1: copy has another size than recorded: photos/k1",
+        "disk1: copy is missing: photos/k2",
+        "disk1: object of ours that nobody needs: photos/k9",
+        "disk1: object of others: photos/others"])
+    assert o.sql("SELECT count(*) FROM object_locations") == [(8,)]
+
+
 def test_copies_that_are_missing(launch, directories):
     """Taken out of the catalogue and made again; the only trace of an object stays."""
     o = launch(directories(2), {**AT_ONCE, "buckets": [

@@ -85,13 +85,17 @@ static void read_request(struct run *r)
 #define X(name) r->c.counts.name = (uint64_t)json_integer_value(json_object_get(progress, #name));
 	FOUND_COUNTS(X)
 #undef X
+	json_decref(r->c.told);
+	r->c.told = json_incref(json_object_get(progress, "differences"));
+	if (!r->c.told)
+		r->c.told = json_array();
 	json_decref(params);
 	json_decref(progress);
 }
 
 static json_t *counts_json(const struct run *r)
 {
-	json_t *o = json_pack("{s:b}", "dry_run", r->c.dry_run);
+	json_t *o = json_pack("{s:b, s:O}", "dry_run", r->c.dry_run, "differences", r->c.told);
 
 #define X(name) json_object_set_new(o, #name, json_integer((json_int_t)r->c.counts.name));
 	FOUND_COUNTS(X)
@@ -147,15 +151,38 @@ static enum err finish(struct run *r, const struct error *why, struct error *e)
 
 /* --- a window ---------------------------------------------------------------------------- */
 
+/* The database takes texts only; S3 has no other keys, a folder may. */
+static bool is_text(struct str key)
+{
+	return str_is_utf8(key) && !memchr(key.p, '\0', key.n);
+}
+
+/* False: a whole page of others, behind which nobody could go on. */
+static bool leave_out_others(struct run *r, struct backend_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_items; i++)
+		if (is_text(l->items[i].key))
+			l->items[n++] = l->items[i];
+	r->c.counts.foreign += l->n_items - n;
+	l->n_items = n;
+	return n > 0 || !l->more;
+}
+
 static enum err list_keys(struct run *r, struct backend_list *l, struct error *e)
 {
 	struct backend *b = r->c.backend;
+	enum err err;
 
 	*l = (struct backend_list){.prefix = r->prefix, .after = r->after, .max = WINDOW};
 	if (!usage_allows(b->usage, b->config, (struct usage_amounts){.api = 1}))
 		return err_set(&r->c.fatal, ERR_USED_UP,
 		               "the limit of requests of this month is reached");
-	return backend_list(b, r->c.pass->arena, l, e);
+	err = backend_list(b, r->c.pass->arena, l, e);
+	if (err == ERR_OK && !leave_out_others(r, l))
+		err = err_set(&r->c.fatal, ERR_INVALID, "too many keys that are no UTF-8");
+	return err;
 }
 
 /* Both in order of key: `keys` without copies, `missing` without keys. */
@@ -343,6 +370,7 @@ static enum err run(struct pass *p, struct error *e)
 		err_set(&unknown, ERR_INVALID, "no such backend is configured any more");
 		err = finish(&r, &unknown, e);
 	}
+	json_decref(r.c.told);
 	return err == ERR_NOT_FOUND ? ERR_OK : err; /* it was cancelled, or taken over */
 }
 

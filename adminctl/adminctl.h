@@ -56,6 +56,10 @@ void usage(void);
 /* cmd_*.c */
 enum exit_code cmd_status(struct admin *a, json_t **out);
 void show_status(const json_t *result);
+void show_daemons(const json_t *result); /* parts of it */
+void show_queues_and_jobs(const json_t *result);
+enum exit_code cmd_top(struct admin *a, json_t **out);
+void show_top(const json_t *result);
 enum exit_code cmd_validate(struct admin *a, json_t **out);
 void show_validate(const json_t *result);
 enum exit_code cmd_version(struct admin *a, json_t **out);

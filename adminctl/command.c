@@ -12,6 +12,7 @@
 const struct command commands[] = {
 	{"status", "", 0, 0, NULL, "what runs, space of every backend, queues, jobs", cmd_status,
          show_status},
+	{"top", "", 0, 0, NULL, "what happens now: requests, backends, jobs", cmd_top, show_top},
 	{"validate", "", 0, 0, NULL, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
 	{"reload", "", 0, 0, NULL, "make both daemons load their configuration again", cmd_reload,

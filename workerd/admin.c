@@ -172,8 +172,10 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		admin_error(c, 404, "not found");
 }
 
-static bool is_metrics(const struct http_call *c, const struct config *config)
+static bool is_metrics(const struct http_call *c, const struct config *config, bool control)
 {
+	if (control)
+		return str_eq(c->path, STR("/metrics"));
 	return config->telemetry.metrics.enabled &&
 	       str_eq(c->path, str_of(config->telemetry.metrics.path));
 }
@@ -211,7 +213,7 @@ void admin_handle(struct http_call *c, bool control)
 		admin_reply_health(c, db_is_healthy(w->db));
 	else if (str_eq(c->path, STR("/health/ready")))
 		admin_reply_ready(c, w->ready && !w->stopping);
-	else if (is_metrics(c, config))
+	else if (is_metrics(c, config, control))
 		handle_metrics(c);
 	else
 		admin_error(c, 404, "not found");

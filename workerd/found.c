@@ -214,15 +214,21 @@ static struct str metadata_of(const struct backend_info *info, const char *name)
 }
 
 /* Only what the catalogue could have told for long, and what is ours beyond doubt, is
- * deleted. */
-static void orphan(struct comparison *c, const struct store_found *f, int64_t modified)
+ * deleted: with a bucket that we do not have it may be another installation's. */
+static bool may_be_deleted(const struct comparison *c, const struct found *f, int64_t modified)
 {
 	const struct config *config = c->pass->setup->config;
+
+	return !c->bucket && f->name.is_bucket && config->reconcile.remove &&
+	       modified <= c->began - config->reconcile.orphan_age;
+}
+
+static void orphan(struct comparison *c, const struct store_found *f, bool may_go)
+{
 	bool queued = true;
 	struct error e;
 
-	if (c->bucket || !config->reconcile.remove ||
-	    modified > c->began - config->reconcile.orphan_age) {
+	if (!may_go) {
 		c->counts.orphans_kept++;
 		tell(c, "object of ours that nobody needs is kept", f->backend_key, f->size);
 		return;
@@ -259,7 +265,7 @@ static void adopt(struct comparison *c, const struct found *f, const struct obje
 	}
 	conclude(c, outcome);
 	if (outcome == STORE_ORPHAN) {
-		orphan(c, &found, info->modified);
+		orphan(c, &found, may_be_deleted(c, f, info->modified));
 	} else if (outcome == STORE_UNPROVEN) {
 		c->counts.unproven++;
 		tell(c, "part that may be one without a copy", f->item->key, info->size);

@@ -199,16 +199,18 @@ def test_orphans(launch, radosgw):
     o.s3().put_object(Bucket="photos", Key="k", Body=b"live")
     of_ours(ceph, f"photos/k~{ULID}", b"old", **{"s3o-generation": ULID})
     of_ours(ceph, f"photos/gone~{ULID}/00003.{ULID}", b"part", **{"s3o-generation": ULID})
-    assert reconcile(o) == {"orphans_kept": 2}
-    assert ceph.count() == 3 and keys(o) == ["k"]
+    of_ours(ceph, f"theirs/k~{ULID}", b"of another installation", **{"s3o-generation": ULID})
+    assert reconcile(o) == {"orphans_kept": 3}
+    assert ceph.count() == 4 and keys(o) == ["k"]
     reload(o, reconcile=settings(remove=False)["reconcile"])
-    assert reconcile(o) == {"orphans_kept": 2}
+    assert reconcile(o) == {"orphans_kept": 3}
     reload(o, **AT_ONCE)
-    assert reconcile(o, "-dry-run") == {"orphans": 2}
-    assert ceph.count() == 3
-    assert run(o, "sync", "-backend", "ceph", "-bucket", "photos")["orphans_kept"] == 2
-    assert reconcile(o) == {"orphans": 2}
+    assert reconcile(o, "-dry-run") == {"orphans": 2, "orphans_kept": 1}
+    assert ceph.count() == 4
+    assert run(o, "sync", "-backend", "ceph", "-bucket", "photos")["orphans_kept"] == 3
+    assert reconcile(o) == {"orphans": 2, "orphans_kept": 1}
     o.wait_clean()
+    ceph.server.client().delete_object(Bucket=ceph.bucket, Key=f"theirs/k~{ULID}")
     assert ceph.count() == 1 and read(o, "k") == b"live"
     assert o.sql("SELECT orphan_bytes FROM backend_space") == [(0,)]
 

@@ -132,10 +132,12 @@ static void wait_for_end(struct removal *r, int64_t id)
 		if (store_requests(r->setup->store, id, 1, a, &q, &n, &e) == ERR_OK && n > 0 &&
 		    is_over(q)) {
 			reply_end(r, q);
-			break;
+			arena_free(&a);
+			return;
 		}
-	} while (task_sleep(STEP) == 0);
+	} while (task_sleep(STEP) == 0 && !http_client_left(r->c));
 	arena_free(&a);
+	admin_error(r->c, 503, "the removal goes on, but its end is not waited for any more");
 }
 
 /* --- all of it ---------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 #include "observe/audit.h"
 #include "observe/metrics.h"
 
-/* A log level is the only body there is. */
+/* Bodies are a few members. */
 #define BODY_MAX 4096
 
 /* --- replies ------------------------------------------------------------- */
@@ -55,23 +55,33 @@ json_t *admin_text(struct str s)
 	return s.n > 0 ? json_stringn(s.p, s.n) : json_null();
 }
 
-json_t *admin_read_json(struct http_call *c)
+bool admin_read_body(struct http_call *c, struct str *out)
 {
-	char text[BODY_MAX];
+	char *text = arena_alloc(c->arena, BODY_MAX);
 	size_t n = 0;
 	ssize_t got = 1;
-	json_t *v;
 
 	http_continue(c);
-	while (got > 0 && n < sizeof text) {
-		got = body_read(c->body, text + n, sizeof text - n, c->write_idle_us, NULL);
+	while (got > 0 && n < BODY_MAX) {
+		got = body_read(c->body, text + n, BODY_MAX - n, c->write_idle_us, NULL);
 		n += got > 0 ? (size_t)got : 0;
 	}
-	if (got > 0) {
+	if (got > 0)
 		admin_error(c, 413, "body too large");
+	else if (got < 0)
+		admin_error(c, 400, "the body broke off");
+	*out = str_n(text, n);
+	return got == 0;
+}
+
+json_t *admin_read_json(struct http_call *c)
+{
+	struct str text;
+	json_t *v;
+
+	if (!admin_read_body(c, &text))
 		return NULL;
-	}
-	v = got == 0 ? json_loadb(text, n, 0, NULL) : NULL;
+	v = json_loadb(text.p, text.n, 0, NULL);
 	if (!v)
 		admin_error(c, 400, "invalid JSON body");
 	return v;
@@ -298,7 +308,13 @@ static void route(struct http_call *c, const struct admin_route *routes, size_t 
 		admin_error(c, 404, "not found");
 }
 
-static void record(const struct http_call *c)
+/* Whom the other daemon asks for. On the control socket it can be believed. */
+static struct str forwarded_for(const struct http_call *c, bool control)
+{
+	return control ? http_head_value(&c->head, STR("X-Forwarded-For")) : STR_NULL;
+}
+
+static void record(const struct http_call *c, bool control)
 {
 	int64_t duration = clock_mono() - c->started; /* microseconds */
 
@@ -307,6 +323,8 @@ static void record(const struct http_call *c)
 	audit("admin", "admin.Request",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
 	                 LOG_INT("status", c->status), LOG_STR("client_addr", c->peer),
+	                 LOG_S("forwarded_for", forwarded_for(c, control)),
+	                 LOG_S("request_id", http_head_value(&c->head, STR("X-Request-Id"))),
 	                 LOG_INT("duration", duration * 1000),
 	                 LOG_INT("duration_ms", duration / CLOCK_MS)));
 }
@@ -329,5 +347,5 @@ void admin_dispatch(struct http_call *c, const struct config *config,
 		return;
 	}
 	route(c, routes, n, control);
-	record(c);
+	record(c, control);
 }

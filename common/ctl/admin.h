@@ -33,6 +33,9 @@ void admin_dispatch(struct http_call *c, const struct config *config,
 /* Each answers its call exactly once. Takes the reference to v. */
 void admin_reply(struct http_call *c, int status, json_t *v);
 void admin_error(struct http_call *c, int status, const char *text);
+/* A body of a few KiB, in the arena of the call. False: it is larger or broke off, which has
+ * been answered. */
+bool admin_read_body(struct http_call *c, struct str *out);
 /* NULL: the body is not JSON or too large, which has been answered. */
 json_t *admin_read_json(struct http_call *c);
 /* RFC 3339; null for 0, "never". */

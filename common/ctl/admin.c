@@ -287,6 +287,18 @@ static void add_method(struct buf *b, const char *method)
 		buf_add_cstr(b, ", HEAD");
 }
 
+/* The name in a path, decoded once. False: it is none, which has been answered. */
+static bool decode_name(struct http_call *c, struct str *name)
+{
+	if (!name->p)
+		return true;
+	if (uri_decode(c->arena, *name, false, name) && str_is_utf8(*name) &&
+	    str_chr(*name, '\0') < 0)
+		return true;
+	admin_error(c, 400, "the path is not well-formed");
+	return false;
+}
+
 static void route(struct http_call *c, const struct admin_route *routes, size_t n, bool control)
 {
 	BUF_AUTO methods = {0}; /* that the path has for this client */
@@ -297,7 +309,8 @@ static void route(struct http_call *c, const struct admin_route *routes, size_t 
 		if ((r->control && !control) || !is_path(r->path, c->path, &arg))
 			continue;
 		if (is_method(r->method, c->head.method)) {
-			r->handle(c, arg);
+			if (decode_name(c, &arg))
+				r->handle(c, arg);
 			return;
 		}
 		add_method(&methods, r->method);
@@ -322,7 +335,8 @@ static void record(const struct http_call *c, bool control)
 		return;
 	audit("admin", "admin.Request",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
-	                 LOG_INT("status", c->status), LOG_STR("client_addr", c->peer),
+	                 LOG_S("query", c->query), LOG_INT("status", c->status),
+	                 LOG_STR("client_addr", c->peer),
 	                 LOG_S("forwarded_for", forwarded_for(c, control)),
 	                 LOG_S("request_id", http_head_value(&c->head, STR("X-Request-Id"))),
 	                 LOG_INT("duration", duration * 1000),

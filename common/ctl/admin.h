@@ -20,8 +20,9 @@ struct http_call;
 
 struct admin_route {
 	const char *method, *path; /* "*" in a path stands for one segment; GET answers HEAD, too */
-	void (*handle)(struct http_call *c, struct str arg); /* arg: that segment, or STR_NULL */
-	bool control;                                        /* only over the control socket */
+	/* arg: that segment, decoded UTF-8 without NUL; or STR_NULL */
+	void (*handle)(struct http_call *c, struct str arg);
+	bool control; /* only over the control socket */
 };
 
 /* Answers a request by the routes of a table; control: it came over the control

@@ -168,3 +168,32 @@ def test_when_a_daemon_ends_meanwhile(admin):
         finally:
             o.workerd.send_signal(signal.SIGCONT)
     o.start_proxyd()
+
+
+def test_names_in_paths_are_decoded_once(admin):
+    """A forwarded one, too; what is no name is refused by whoever is asked."""
+    o = admin
+    for port in o.port, o.worker_port:
+        assert raw(port, "GET", "backends/%64isk1/drain")[1]["backend"] == "disk1"
+        assert raw(port, "GET", "backends/a%2Fb%2525/drain")[1]["backend"] == "a/b%25"
+        refused = raw(port, "POST", "backends/%c3%bc/drain")
+        assert refused[0] == 400 and "no backend ü is" in refused[1]["error"]
+        preview = raw(port, "DELETE", "backends/disk%31?dry_run=true&purge=true")[1]
+        assert (preview["backend"], preview["status"]) == ("disk1", "dry run")
+        for name in "%", "%4", "%zz", "disk1%00", "%ff", "\xff":
+            for method, path in ("DELETE", f"backends/{name}/drain"), ("DELETE", f"backends/{name}"):
+                refused = raw(port, method, path)
+                assert refused == (400, {"error": "the path is not well-formed"}), (name, refused)
+    asked = [line for line in requests_made(o, "workerd", 3) if line.get("query")]
+    assert asked[0]["query"] == "dry_run=true&purge=true"
+    assert asked[0]["path"] == "/admin/api/backends/disk%31"
+
+
+def raw(port, method, path):
+    """Without a client that encodes."""
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(f"{method} /admin/api/{path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n"
+                  "X-Admin-Token: let-me-in\r\n\r\n".encode("latin-1"))
+        answer = s.makefile("rb").read()
+    head, body = answer.split(b"\r\n\r\n", 1)
+    return int(head.split()[1]), json.loads(body)

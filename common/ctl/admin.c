@@ -7,10 +7,15 @@
 #include "ctl/admin.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "ctl/token.h"
 #include "net/http_server.h"
+#include "net/socket.h"
 #include "net/uri.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
@@ -343,21 +348,44 @@ static void record(const struct http_call *c, bool control)
 	                 LOG_INT("duration_ms", duration / CLOCK_MS)));
 }
 
-static void unauthorized(struct http_call *c)
+static void refuse_client(struct http_call *c, const char *why, int status, const char *error)
 {
-	log_warn("admin", "wrong admin token", LOG_S("path", c->path),
-	         LOG_STR("client_addr", c->peer));
+	log_warn("admin", why, LOG_S("path", c->path), LOG_STR("client_addr", c->peer));
 	audit("admin", "admin.AuthFailure",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
 	                 LOG_STR("client_addr", c->peer)));
-	admin_error(c, 401, "unauthorized");
+	admin_error(c, status, error);
+}
+
+/* Of the file, which may have been given to another one since it was made. */
+static bool is_in_group_of_socket(int fd)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNSPEC};
+	socklen_t n = sizeof at - 1; /* so that a path that fills it ends */
+	struct stat st;
+
+	return getsockname(fd, (struct sockaddr *)&at, &n) == 0 && at.sun_family == AF_UNIX &&
+	       stat(at.sun_path, &st) == 0 && socket_peer_in_group(fd, st.st_gid);
+}
+
+bool admin_check_peer(struct http_call *c)
+{
+	int fd = http_call_fd(c);
+	uid_t uid;
+
+	if (socket_peer_uid(fd, &uid) &&
+	    (uid == 0 || uid == geteuid() || is_in_group_of_socket(fd)))
+		return true;
+	refuse_client(c, "a user who may not use the control socket", 403,
+	              "only root, the user of the daemon and the group of its socket may");
+	return false;
 }
 
 void admin_dispatch(struct http_call *c, const struct config *config,
                     const struct admin_route *routes, size_t n, bool control)
 {
 	if (!control && !ctl_token_is_valid(config, &c->head)) {
-		unauthorized(c);
+		refuse_client(c, "wrong admin token", 401, "unauthorized");
 		return;
 	}
 	route(c, routes, n, control);

@@ -31,6 +31,12 @@ struct admin_route {
 void admin_dispatch(struct http_call *c, const struct config *config,
                     const struct admin_route *routes, size_t n, bool control);
 
+/* Over the control socket: is it root, the user of this daemon, or somebody of the group that
+ * the file of the socket has? The kernel asks the same of who connects, as long as the mode of
+ * the file is 0660; this holds also when it is not. False: answered with 403, and written to
+ * the audit log. */
+bool admin_check_peer(struct http_call *c);
+
 /* Each answers its call exactly once. Takes the reference to v. */
 void admin_reply(struct http_call *c, int status, json_t *v);
 void admin_error(struct http_call *c, int status, const char *text);

@@ -29,7 +29,7 @@ struct admin {
 	/* of commands that name them */
 	bool wait, recursive, all;             /* -wait, -r, -all */
 	bool dry_run, execute, purge, confirm; /* -dry-run ... */
-	const char *limit;                     /* -limit */
+	const char *limit, *state;             /* -limit, -state */
 	char **argv;                           /* positional arguments after the command */
 	size_t argc;
 };
@@ -94,5 +94,7 @@ enum exit_code cmd_dlq(struct admin *a, json_t **out);
 void show_dlq(const json_t *result);
 enum exit_code cmd_replication_queue(struct admin *a, json_t **out);
 void show_replication_queue(const json_t *result);
+enum exit_code cmd_jobs(struct admin *a, json_t **out);
+void show_jobs(const json_t *result);
 
 #endif

@@ -145,7 +145,7 @@ static void show_queues(const json_t *daemon)
 		putchar('\n');
 }
 
-static void show_jobs(const json_t *workerd)
+static void show_passes(const json_t *workerd)
 {
 	static const struct print_column columns[] = {
 		{"JOB", "name", PRINT_TEXT},
@@ -202,5 +202,5 @@ void show_status(const json_t *r)
 	show_limited_usage(json_object_get(proxyd, "backends") ? proxyd : workerd);
 	/* both know; proxyd first, because it sees what it causes at once */
 	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
-	show_jobs(workerd);
+	show_passes(workerd);
 }

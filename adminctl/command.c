@@ -40,6 +40,8 @@ const struct command commands[] = {
          cmd_dlq, show_dlq},
 	{"replication-queue", "", 0, 0, "limit", "segments whose copies are looked at",
          cmd_replication_queue, show_replication_queue},
+	{"jobs", "[KIND]", 0, 1, "limit state", "drains and other long jobs, the newest first",
+         cmd_jobs, show_jobs},
 	{"usage", "", 0, 0, NULL, "requests and bytes of every backend this month", cmd_usage,
          show_usage},
 	{"usage-flush", "", 0, 0, NULL, "write what was counted to the database now",
@@ -93,6 +95,7 @@ void usage(void)
 	      "  -r                   with ls: all keys, not grouped by '/'\n"
 	      "  -all                 with dlq retry: all rows\n"
 	      "  -limit N             rows to show of a queue, 50 by default\n"
+	      "  -state STATE         with jobs: requested, running, done, failed or cancelled\n"
 	      "  -dry-run             with drain start, rebalance, remove-backend: tell what "
 	      "would be done\n"
 	      "  -execute             with over-replication: remove them\n"

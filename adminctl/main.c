@@ -74,6 +74,7 @@ static bool parse(struct line *l, char **argv)
 		{"r", NULL, &l->admin.recursive},
 		{"all", NULL, &l->admin.all},
 		{"limit", &l->admin.limit, NULL},
+		{"state", &l->admin.state, NULL},
 		{"dry-run", NULL, &l->admin.dry_run},
 		{"execute", NULL, &l->admin.execute},
 		{"purge", NULL, &l->admin.purge},

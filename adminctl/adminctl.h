@@ -82,6 +82,8 @@ enum exit_code cmd_usage(struct admin *a, json_t **out);
 void show_usage(const json_t *result); /* of one daemon's status, too */
 enum exit_code cmd_usage_flush(struct admin *a, json_t **out);
 void show_usage_flush(const json_t *result);
+enum exit_code cmd_usage_reconcile(struct admin *a, json_t **out);
+void show_usage_reconcile(const json_t *result);
 enum exit_code cmd_object(struct admin *a, json_t **out);
 void show_object(const json_t *result);
 enum exit_code cmd_ls(struct admin *a, json_t **out);

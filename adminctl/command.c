@@ -46,6 +46,8 @@ const struct command commands[] = {
          show_usage},
 	{"usage-flush", "", 0, 0, NULL, "write what was counted to the database now",
          cmd_usage_flush, show_usage_flush},
+	{"usage-reconcile", "", 0, 0, NULL, "count anew what is stored on every backend",
+         cmd_usage_reconcile, show_usage_reconcile},
 	{"log-level", "[LEVEL]", 0, 1, NULL, "show or set the log level of both daemons",
          cmd_log_level, show_log_level},
 	{"version", "", 0, 0, NULL, "the version of this program", cmd_version, show_version},

@@ -4,7 +4,7 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status validate reload workers run replicate over-replication rebalance drain remove-backend object ls buckets cleanup-queue dlq replication-queue jobs usage usage-flush log-level version help"
+	local commands="status validate reload workers run replicate over-replication rebalance drain remove-backend object ls buckets cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
 	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -state -dry-run -execute -purge -confirm"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain"

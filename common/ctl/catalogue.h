@@ -20,8 +20,9 @@ struct store;
 		{"POST", "/admin/api/cleanup-dlq/requeue", handle, false},                         \
 		{"POST", "/admin/api/cleanup-dlq/write-off", handle, false},                       \
 		{"GET", "/admin/api/replication-queue", handle, false},                            \
+		{"GET", "/admin/api/jobs", handle, false},                                         \
 	{                                                                                          \
-		"GET", "/admin/api/jobs", handle, false                                            \
+		"POST", "/admin/api/usage-reconcile", handle, false                                \
 	}
 
 /* Answers the call by its path. */

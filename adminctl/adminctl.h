@@ -29,7 +29,7 @@ struct admin {
 	/* of commands that name them */
 	bool wait, recursive, all;             /* -wait, -r, -all */
 	bool dry_run, execute, purge, confirm; /* -dry-run ... */
-	const char *limit;                     /* -limit */
+	const char *limit, *state;             /* -limit, -state */
 	const char *backend, *bucket, *prefix; /* -backend ... */
 	char **argv;                           /* positional arguments after the command */
 	size_t argc;
@@ -93,6 +93,8 @@ enum exit_code cmd_usage(struct admin *a, json_t **out);
 void show_usage(const json_t *result); /* of one daemon's status, too */
 enum exit_code cmd_usage_flush(struct admin *a, json_t **out);
 void show_usage_flush(const json_t *result);
+enum exit_code cmd_usage_reconcile(struct admin *a, json_t **out);
+void show_usage_reconcile(const json_t *result);
 enum exit_code cmd_object(struct admin *a, json_t **out);
 void show_object(const json_t *result);
 enum exit_code cmd_ls(struct admin *a, json_t **out);
@@ -105,5 +107,7 @@ enum exit_code cmd_dlq(struct admin *a, json_t **out);
 void show_dlq(const json_t *result);
 enum exit_code cmd_replication_queue(struct admin *a, json_t **out);
 void show_replication_queue(const json_t *result);
+enum exit_code cmd_jobs(struct admin *a, json_t **out);
+void show_jobs(const json_t *result);
 
 #endif

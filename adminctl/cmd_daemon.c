@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Commands that ask the daemons to do or tell one thing: reload, log-level,
- * workers, run, usage, usage-flush.
+ * workers, run, usage, usage-flush, usage-reconcile.
  */
 #include <stdio.h>
 #include <string.h>
@@ -229,4 +229,36 @@ void show_usage_flush(const json_t *result)
 
 	json_object_foreach((json_t *)result, name, daemon) if (daemon_replied(name, daemon))
 		printf("%s: %s\n", name, member_text(daemon, "status"));
+}
+
+/* --- usage-reconcile --------------------------------------------------------- */
+
+enum exit_code cmd_usage_reconcile(struct admin *a, json_t **out)
+{
+	struct question q = {"POST", "/admin/api/usage-reconcile", NULL, 0};
+
+	return daemons_ask_any(a, &q, out);
+}
+
+void show_usage_reconcile(const json_t *result)
+{
+	static const struct print_column columns[] = {
+		{"BACKEND", "name", PRINT_TEXT},
+		{"USED", "bytes_used", PRINT_COUNT},
+		{"RESERVED", "bytes_reserved", PRINT_COUNT},
+		{"ORPHANED", "orphan_bytes", PRINT_COUNT},
+		{"COPIES", "object_count", PRINT_COUNT},
+		{"FREE", "bytes_free", PRINT_COUNT},
+	};
+	json_t *rows = json_array(), *backend;
+	const char *name;
+
+	json_object_foreach(json_object_get(result, "counters"), name, backend)
+	{
+		json_object_set_new(backend, "name", json_string(name));
+		json_array_append(rows, backend);
+	}
+	puts(json_array_size(rows) > 0 ? "added to the counters:" : "all counters are right");
+	print_table(rows, columns, sizeof columns / sizeof *columns);
+	json_decref(rows);
 }

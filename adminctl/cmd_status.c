@@ -146,7 +146,7 @@ static void show_queues(const json_t *daemon)
 		putchar('\n');
 }
 
-static void show_jobs(const json_t *workerd)
+static void show_passes(const json_t *workerd)
 {
 	static const struct print_column columns[] = {
 		{"JOB", "name", PRINT_TEXT},
@@ -203,7 +203,7 @@ void show_queues_and_jobs(const json_t *r)
 	const json_t *workerd = json_object_get(r, "workerd");
 
 	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
-	show_jobs(workerd);
+	show_passes(workerd);
 }
 
 void show_status(const json_t *r)

@@ -47,10 +47,14 @@ const struct command commands[] = {
          cmd_dlq, show_dlq},
 	{"replication-queue", "", 0, 0, "limit", "segments whose copies are looked at",
          cmd_replication_queue, show_replication_queue},
+	{"jobs", "[KIND]", 0, 1, "limit state", "drains and other long jobs, the newest first",
+         cmd_jobs, show_jobs},
 	{"usage", "", 0, 0, NULL, "requests and bytes of every backend this month", cmd_usage,
          show_usage},
 	{"usage-flush", "", 0, 0, NULL, "write what was counted to the database now",
          cmd_usage_flush, show_usage_flush},
+	{"usage-reconcile", "", 0, 0, NULL, "count anew what is stored on every backend",
+         cmd_usage_reconcile, show_usage_reconcile},
 	{"log-level", "[LEVEL]", 0, 1, NULL, "show or set the log level of both daemons",
          cmd_log_level, show_log_level},
 	{"version", "", 0, 0, NULL, "the version of this program", cmd_version, show_version},
@@ -100,6 +104,7 @@ void usage(void)
 	      "  -r                   with ls: all keys, not grouped by '/'\n"
 	      "  -all                 with dlq retry: all rows\n"
 	      "  -limit N             rows to show of a queue, 50 by default\n"
+	      "  -state STATE         with jobs: requested, running, done, failed or cancelled\n"
 	      "  -dry-run             with drain start, rebalance, remove-backend, reconcile, "
 	      "sync: tell\n"
 	      "                       what would be done\n"

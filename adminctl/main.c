@@ -74,6 +74,7 @@ static bool parse(struct line *l, char **argv)
 		{"r", NULL, &l->admin.recursive},
 		{"all", NULL, &l->admin.all},
 		{"limit", &l->admin.limit, NULL},
+		{"state", &l->admin.state, NULL},
 		{"backend", &l->admin.backend, NULL},
 		{"bucket", &l->admin.bucket, NULL},
 		{"prefix", &l->admin.prefix, NULL},

@@ -4,8 +4,8 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
-	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -dry-run -execute -purge -confirm -backend -bucket -prefix"
+	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
+	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -state -dry-run -execute -purge -confirm -backend -bucket -prefix"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain reconcile"
 	local levels="debug info warn error"
@@ -32,6 +32,10 @@ _adminctl()
 		;;
 	dlq)
 		mapfile -t COMPREPLY < <(compgen -W "list retry write-off" -- "$cur")
+		return
+		;;
+	-state | --state)
+		mapfile -t COMPREPLY < <(compgen -W "requested running done failed cancelled" -- "$cur")
 		return
 		;;
 	log-level)

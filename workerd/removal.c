@@ -101,11 +101,12 @@ static void reply_preview(struct removal *r)
 static void reply_end(struct removal *r, int64_t id)
 {
 	bool ok;
-	json_t *result = requested_wait(r->setup->store, id, &ok);
+	json_t *result = requested_wait(r->c, r->setup->store, id, &ok);
 	json_t *o;
 
 	if (!result) {
-		admin_error(r->c, 503, "the removal goes on");
+		admin_error(r->c, 503,
+		            "the removal goes on, but its end is not waited for any more");
 		return;
 	}
 	o = json_pack("{s:s, s:s}", "status", r->purge ? "backend purged" : "backend removed",

@@ -23,7 +23,7 @@ static bool is_over(const struct store_request *q)
 	return !str_eq(q->state, STR("requested")) && !str_eq(q->state, STR("running"));
 }
 
-json_t *requested_wait(struct store *s, int64_t id, bool *ok)
+json_t *requested_wait(const struct http_call *c, struct store *s, int64_t id, bool *ok)
 {
 	json_t *result = NULL;
 
@@ -40,7 +40,7 @@ json_t *requested_wait(struct store *s, int64_t id, bool *ok)
 				result = json_object();
 		}
 		arena_free(&a);
-	} while (!result && task_sleep(STEP) == 0);
+	} while (!result && task_sleep(STEP) == 0 && !http_client_left(c));
 	return result;
 }
 
@@ -134,7 +134,7 @@ static void wait_for_comparisons(struct reconciling *r)
 
 		if (r->ids[i] == 0)
 			continue;
-		result = requested_wait(r->setup->store, r->ids[i], &ok);
+		result = requested_wait(r->c, r->setup->store, r->ids[i], &ok);
 		answered = !result || !ok;
 		if (!result)
 			admin_error(r->c, 503, "the comparison goes on");
@@ -210,7 +210,7 @@ static void wait_for_sync(struct http_call *c, struct store *s, const struct adm
                           int64_t id)
 {
 	bool ok;
-	json_t *result = requested_wait(s, id, &ok);
+	json_t *result = requested_wait(c, s, id, &ok);
 
 	if (!result)
 		admin_error(c, 503, "the sync goes on");

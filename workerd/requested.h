@@ -15,8 +15,8 @@ struct store;
 struct str;
 
 /* Parks until the job is over. Its result, an object that is the caller's; *ok: it was done.
- * NULL: the daemon stops, or nobody waits any more. */
-json_t *requested_wait(struct store *s, int64_t id, bool *ok);
+ * NULL: the daemon stops, or the client has left. */
+json_t *requested_wait(const struct http_call *c, struct store *s, int64_t id, bool *ok);
 
 /* POST /admin/api/reconcile, /admin/api/sync. Each answers its call exactly once. */
 void requested_reconcile(struct http_call *c, struct str arg);

@@ -68,7 +68,8 @@ static void handle_tcp(struct http_call *c)
 
 static void handle_control(struct http_call *c)
 {
-	admin_handle(c, true);
+	if (admin_check_peer(c))
+		admin_handle(c, true);
 }
 
 static void open_door(struct doors *d, struct worker *w, int fd, size_t limit,

@@ -7,15 +7,20 @@
 #include "ctl/admin.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "ctl/token.h"
 #include "net/http_server.h"
+#include "net/socket.h"
 #include "net/uri.h"
 #include "observe/audit.h"
 #include "observe/metrics.h"
 
-/* A log level is the only body there is. */
+/* Bodies are a few members. */
 #define BODY_MAX 4096
 
 /* --- replies ------------------------------------------------------------- */
@@ -55,23 +60,33 @@ json_t *admin_text(struct str s)
 	return s.n > 0 ? json_stringn(s.p, s.n) : json_null();
 }
 
-json_t *admin_read_json(struct http_call *c)
+bool admin_read_body(struct http_call *c, struct str *out)
 {
-	char text[BODY_MAX];
+	char *text = arena_alloc(c->arena, BODY_MAX);
 	size_t n = 0;
 	ssize_t got = 1;
-	json_t *v;
 
 	http_continue(c);
-	while (got > 0 && n < sizeof text) {
-		got = body_read(c->body, text + n, sizeof text - n, c->write_idle_us, NULL);
+	while (got > 0 && n < BODY_MAX) {
+		got = body_read(c->body, text + n, BODY_MAX - n, c->write_idle_us, NULL);
 		n += got > 0 ? (size_t)got : 0;
 	}
-	if (got > 0) {
+	if (got > 0)
 		admin_error(c, 413, "body too large");
+	else if (got < 0)
+		admin_error(c, 400, "the body broke off");
+	*out = str_n(text, n);
+	return got == 0;
+}
+
+json_t *admin_read_json(struct http_call *c)
+{
+	struct str text;
+	json_t *v;
+
+	if (!admin_read_body(c, &text))
 		return NULL;
-	}
-	v = got == 0 ? json_loadb(text, n, 0, NULL) : NULL;
+	v = json_loadb(text.p, text.n, 0, NULL);
 	if (!v)
 		admin_error(c, 400, "invalid JSON body");
 	return v;
@@ -277,6 +292,18 @@ static void add_method(struct buf *b, const char *method)
 		buf_add_cstr(b, ", HEAD");
 }
 
+/* The name in a path, decoded once. False: it is none, which has been answered. */
+static bool decode_name(struct http_call *c, struct str *name)
+{
+	if (!name->p)
+		return true;
+	if (uri_decode(c->arena, *name, false, name) && str_is_utf8(*name) &&
+	    str_chr(*name, '\0') < 0)
+		return true;
+	admin_error(c, 400, "the path is not well-formed");
+	return false;
+}
+
 static void route(struct http_call *c, const struct admin_route *routes, size_t n, bool control)
 {
 	BUF_AUTO methods = {0}; /* that the path has for this client */
@@ -287,7 +314,8 @@ static void route(struct http_call *c, const struct admin_route *routes, size_t 
 		if ((r->control && !control) || !is_path(r->path, c->path, &arg))
 			continue;
 		if (is_method(r->method, c->head.method)) {
-			r->handle(c, arg);
+			if (decode_name(c, &arg))
+				r->handle(c, arg);
 			return;
 		}
 		add_method(&methods, r->method);
@@ -298,7 +326,13 @@ static void route(struct http_call *c, const struct admin_route *routes, size_t 
 		admin_error(c, 404, "not found");
 }
 
-static void record(const struct http_call *c)
+/* Whom the other daemon asks for. On the control socket it can be believed. */
+static struct str forwarded_for(const struct http_call *c, bool control)
+{
+	return control ? http_head_value(&c->head, STR("X-Forwarded-For")) : STR_NULL;
+}
+
+static void record(const struct http_call *c, bool control)
 {
 	int64_t duration = clock_mono() - c->started; /* microseconds */
 
@@ -306,28 +340,54 @@ static void record(const struct http_call *c)
 		return;
 	audit("admin", "admin.Request",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
-	                 LOG_INT("status", c->status), LOG_STR("client_addr", c->peer),
+	                 LOG_S("query", c->query), LOG_INT("status", c->status),
+	                 LOG_STR("client_addr", c->peer),
+	                 LOG_S("forwarded_for", forwarded_for(c, control)),
+	                 LOG_S("request_id", http_head_value(&c->head, STR("X-Request-Id"))),
 	                 LOG_INT("duration", duration * 1000),
 	                 LOG_INT("duration_ms", duration / CLOCK_MS)));
 }
 
-static void unauthorized(struct http_call *c)
+static void refuse_client(struct http_call *c, const char *why, int status, const char *error)
 {
-	log_warn("admin", "wrong admin token", LOG_S("path", c->path),
-	         LOG_STR("client_addr", c->peer));
+	log_warn("admin", why, LOG_S("path", c->path), LOG_STR("client_addr", c->peer));
 	audit("admin", "admin.AuthFailure",
 	      LOG_FIELDS(LOG_S("method", c->head.method), LOG_S("path", c->path),
 	                 LOG_STR("client_addr", c->peer)));
-	admin_error(c, 401, "unauthorized");
+	admin_error(c, status, error);
+}
+
+/* Of the file, which may have been given to another one since it was made. */
+static bool is_in_group_of_socket(int fd)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNSPEC};
+	socklen_t n = sizeof at - 1; /* so that a path that fills it ends */
+	struct stat st;
+
+	return getsockname(fd, (struct sockaddr *)&at, &n) == 0 && at.sun_family == AF_UNIX &&
+	       stat(at.sun_path, &st) == 0 && socket_peer_in_group(fd, st.st_gid);
+}
+
+bool admin_check_peer(struct http_call *c)
+{
+	int fd = http_call_fd(c);
+	uid_t uid;
+
+	if (socket_peer_uid(fd, &uid) &&
+	    (uid == 0 || uid == geteuid() || is_in_group_of_socket(fd)))
+		return true;
+	refuse_client(c, "a user who may not use the control socket", 403,
+	              "only root, the user of the daemon and the group of its socket may");
+	return false;
 }
 
 void admin_dispatch(struct http_call *c, const struct config *config,
                     const struct admin_route *routes, size_t n, bool control)
 {
 	if (!control && !ctl_token_is_valid(config, &c->head)) {
-		unauthorized(c);
+		refuse_client(c, "wrong admin token", 401, "unauthorized");
 		return;
 	}
 	route(c, routes, n, control);
-	record(c);
+	record(c, control);
 }

@@ -20,8 +20,9 @@ struct http_call;
 
 struct admin_route {
 	const char *method, *path; /* "*" in a path stands for one segment; GET answers HEAD, too */
-	void (*handle)(struct http_call *c, struct str arg); /* arg: that segment, or STR_NULL */
-	bool control;                                        /* only over the control socket */
+	/* arg: that segment, decoded UTF-8 without NUL; or STR_NULL */
+	void (*handle)(struct http_call *c, struct str arg);
+	bool control; /* only over the control socket */
 };
 
 /* Answers a request by the routes of a table; control: it came over the control
@@ -30,9 +31,18 @@ struct admin_route {
 void admin_dispatch(struct http_call *c, const struct config *config,
                     const struct admin_route *routes, size_t n, bool control);
 
+/* Over the control socket: is it root, the user of this daemon, or somebody of the group that
+ * the file of the socket has? The kernel asks the same of who connects, as long as the mode of
+ * the file is 0660; this holds also when it is not. False: answered with 403, and written to
+ * the audit log. */
+bool admin_check_peer(struct http_call *c);
+
 /* Each answers its call exactly once. Takes the reference to v. */
 void admin_reply(struct http_call *c, int status, json_t *v);
 void admin_error(struct http_call *c, int status, const char *text);
+/* A body of a few KiB, in the arena of the call. False: it is larger or broke off, which has
+ * been answered. */
+bool admin_read_body(struct http_call *c, struct str *out);
 /* NULL: the body is not JSON or too large, which has been answered. */
 json_t *admin_read_json(struct http_call *c);
 /* RFC 3339; null for 0, "never". */

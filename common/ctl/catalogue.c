@@ -34,6 +34,8 @@ void admin_ask_catalogue(struct http_call *c, struct store *s, const struct conf
 		{"/admin/api/cleanup-dlq/requeue", admin_requeue_dlq},
 		{"/admin/api/cleanup-dlq/write-off", admin_write_off_dlq},
 		{"/admin/api/replication-queue", admin_get_replication},
+		{"/admin/api/jobs", admin_get_jobs},
+		{"/admin/api/usage-reconcile", admin_reconcile_usage},
 	};
 
 	for (size_t i = 0; i < CATALOGUE_COUNT(handlers); i++)

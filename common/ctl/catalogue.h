@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What both daemons can tell and do with nothing but the catalogue: where objects are, which
- * buckets there are, what waits in the queues and what was given up.
+ * buckets there are, what waits in the queues, what was given up, and which long jobs there are.
  */
 #ifndef CTL_CATALOGUE_H
 #define CTL_CATALOGUE_H
@@ -20,8 +20,10 @@ struct store;
 		{"GET", "/admin/api/cleanup-dlq", handle, false},                                  \
 		{"POST", "/admin/api/cleanup-dlq/requeue", handle, false},                         \
 		{"POST", "/admin/api/cleanup-dlq/write-off", handle, false},                       \
+		{"GET", "/admin/api/replication-queue", handle, false},                            \
+		{"GET", "/admin/api/jobs", handle, false},                                         \
 	{                                                                                          \
-		"GET", "/admin/api/replication-queue", handle, false                               \
+		"POST", "/admin/api/usage-reconcile", handle, false                                \
 	}
 
 /* Answers the call by its path. */

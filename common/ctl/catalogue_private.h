@@ -25,6 +25,10 @@ void admin_get_dlq(struct http_call *c, struct store *s, const struct config *co
 void admin_requeue_dlq(struct http_call *c, struct store *s, const struct config *config);
 void admin_write_off_dlq(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_replication(struct http_call *c, struct store *s, const struct config *config);
+/* jobs.c */
+void admin_get_jobs(struct http_call *c, struct store *s, const struct config *config);
+/* recount.c */
+void admin_reconcile_usage(struct http_call *c, struct store *s, const struct config *config);
 
 /* The database has not done something: 500 with what could not be done; why is in the log. */
 void catalogue_fail(struct http_call *c, const char *what, const struct error *e);

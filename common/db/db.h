@@ -71,6 +71,12 @@ struct db_param {
 enum err db_exec(struct db *d, enum query q, const struct db_param *params, struct db_result **out,
                  struct error *e);
 
+/* The same on a connection of its own, with the settings of the server and no bound but the
+ * task's cancellation: for statements that read whole tables. ERR_UNAVAILABLE also when the
+ * connection breaks at the wrong moment. */
+enum err db_exec_patiently(struct db *d, enum query q, const struct db_param *params,
+                           struct db_result **out, struct error *e);
+
 /* Blocking, on a connection of its own, for use at start: runs the statement once
  * per row of values, each in a transaction of its own. values has as many
  * terminated strings per row as the statement has parameters. */

@@ -7,6 +7,7 @@
  *     db.c         the pool: which connection, breaker, waiting for the answer
  *     sqlstate.c   what an error of PostgreSQL means to a caller
  *     result.c     columns of a result      blocking.c  without a loop
+ *     patient.c    on a connection of its own, as long as it takes
  */
 #ifndef DB_PRIVATE_H
 #define DB_PRIVATE_H

@@ -201,6 +201,16 @@ void http_continue(struct http_call *c)
 		c->failed = true;
 }
 
+int http_call_fd(const struct http_call *c)
+{
+	return stream_fd(http_conn_stream(c->conn));
+}
+
+bool http_client_left(const struct http_call *c)
+{
+	return stream_peer_closed(http_conn_stream(c->conn));
+}
+
 void http_close_after(struct http_call *c)
 {
 	c->close = true;

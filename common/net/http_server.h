@@ -86,6 +86,13 @@ enum err http_reply_body(struct http_call *c, int status, struct body *b, bool *
  * the first read of the body; a request answered without it is not sent. */
 void http_continue(struct http_call *c);
 
+/* The socket, for what it tells about who is at the other end. */
+int http_call_fd(const struct http_call *c);
+
+/* For requests that take long: the client has closed the connection, so that nobody would get
+ * the answer. (Or it has ended its direction only; nobody can tell the two apart.) */
+bool http_client_left(const struct http_call *c);
+
 /* No further request is read from this connection: for requests whose body broke
  * off in the middle. Before the answer. */
 void http_close_after(struct http_call *c);

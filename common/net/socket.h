@@ -25,8 +25,10 @@ enum err socket_listen_unix(const char *path, mode_t mode, int *fd, struct error
  * through /proc: for an error message. */
 pid_t socket_unix_holder(const char *path);
 
-/* The uid of the peer of a Unix socket. */
+/* The peer of a Unix socket: its uid when it connected, and whether it was in a group then,
+ * that of its process or a supplementary one. */
 bool socket_peer_uid(int fd, uid_t *uid);
+bool socket_peer_in_group(int fd, gid_t gid);
 
 /* Connects, for tasks. The name is resolved on an offload thread; all addresses
  * are tried in order within the deadline. */

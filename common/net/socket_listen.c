@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "net/socket.h"
 
@@ -270,13 +271,47 @@ enum err socket_listen_unix(const char *path, mode_t mode, int *fd, struct error
 	return fail(e, path, saved);
 }
 
+static bool peer_credentials(int fd, struct ucred *c)
+{
+	socklen_t n = sizeof *c;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &n) == 0;
+}
+
 bool socket_peer_uid(int fd, uid_t *uid)
 {
 	struct ucred c;
-	socklen_t n = sizeof c;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n) < 0)
+	if (!peer_credentials(fd, &c))
 		return false;
 	*uid = c.uid;
 	return true;
+}
+
+/* The supplementary groups of the peer, to be freed; NULL: none. */
+static gid_t *peer_groups(int fd, size_t *n)
+{
+	socklen_t bytes = 0;
+	gid_t *list = NULL;
+
+	/* Says how much room it wants. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &bytes) < 0 && errno == ERANGE)
+		list = mem_alloc(bytes);
+	if (list && getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, list, &bytes) < 0)
+		bytes = 0;
+	*n = list ? bytes / sizeof *list : 0;
+	return list;
+}
+
+bool socket_peer_in_group(int fd, gid_t gid)
+{
+	struct ucred c;
+	size_t n;
+	gid_t *groups = peer_groups(fd, &n);
+	bool found = peer_credentials(fd, &c) && c.gid == gid;
+
+	for (size_t i = 0; i < n; i++)
+		found |= groups[i] == gid;
+	free(groups);
+	return found;
 }

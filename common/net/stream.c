@@ -202,6 +202,11 @@ bool stream_is_stale(struct stream *s)
 	return try_peek(s, &c, 1) != -EAGAIN;
 }
 
+bool stream_peer_closed(const struct stream *s)
+{
+	return rt_fd_peer_closed(s->f);
+}
+
 static ssize_t plain_write(struct stream *s, struct iovec *iov, int n, int flags)
 {
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)(n < IOV_MAX ? n : IOV_MAX)};

@@ -85,6 +85,10 @@ bool stream_is_stale(struct stream *s);
  * ERR_CANCELED or ERR_IO, with text "doing: what happened". */
 enum err stream_error(struct error *e, ssize_t r, const char *doing);
 
+/* True once the peer has closed the connection, or has only said that it sends nothing more:
+ * which of both, only writing can tell. Does not wait. */
+bool stream_peer_closed(const struct stream *s);
+
 /* "ip:port" or "[ip6]:port" of the peer, "unix:UID" for Unix sockets. Owned by s. */
 const char *stream_peer(const struct stream *s);
 

@@ -238,6 +238,7 @@
 	X(EVENT_STORAGE_RECONCILE_COMPLETE, "storage.ReconcileComplete")                           \
 	X(EVENT_STORAGE_REMOVE_BACKEND, "storage.RemoveBackend")                                   \
 	X(EVENT_STORAGE_DRAIN_COMPLETE, "storage.DrainComplete")                                   \
+	X(EVENT_STORAGE_USAGE_RECONCILE, "storage.UsageReconcile")                                 \
 	X(EVENT_LIFECYCLE_DELETE, "lifecycle.delete")                                              \
 	X(EVENT_LIFECYCLE_ABORT_UPLOAD, "lifecycle.abort_upload")                                  \
 	X(EVENT_ADMIN_REQUEST, "admin.Request")                                                    \

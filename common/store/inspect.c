@@ -296,6 +296,8 @@ enum err store_inspect_replication(struct store *s, int n, struct arena *a,
 	return r;
 }
 
+/* --- all of it ---------------------------------------------------------------- */
+
 enum err store_check(struct store *s, int n, struct arena *a, struct str **out, size_t *n_out,
                      struct error *e)
 {
@@ -310,6 +312,48 @@ enum err store_check(struct store *s, int n, struct arena *a, struct str **out, 
 	}
 	for (int i = 0; i < (int)*n_out; i++)
 		(*out)[i] = db_dup(a, res, i, CHECK_PROBLEM);
+	db_result_free(&res);
+	return r;
+}
+
+/* --- jobs -------------------------------------------------------------------- */
+
+static struct store_asked read_asked(struct arena *a, const struct db_result *r, int i)
+{
+	return (struct store_asked){
+		.id = db_i64(r, i, INSPECT_JOBS_ID),
+		.kind = db_dup(a, r, i, INSPECT_JOBS_KIND),
+		.target = db_dup(a, r, i, INSPECT_JOBS_TARGET),
+		.state = db_dup(a, r, i, INSPECT_JOBS_STATE),
+		.owner = db_dup(a, r, i, INSPECT_JOBS_OWNER),
+		.params = db_dup(a, r, i, INSPECT_JOBS_PARAMS),
+		.progress = db_dup(a, r, i, INSPECT_JOBS_PROGRESS),
+		.result = db_dup(a, r, i, INSPECT_JOBS_RESULT),
+		.error = db_dup(a, r, i, INSPECT_JOBS_ERROR),
+		.requested = db_wall(r, i, INSPECT_JOBS_REQUESTED),
+		.started = db_wall(r, i, INSPECT_JOBS_STARTED),
+		.heartbeat = db_wall(r, i, INSPECT_JOBS_HEARTBEAT),
+		.finished = db_wall(r, i, INSPECT_JOBS_FINISHED),
+	};
+}
+
+enum err store_inspect_jobs(struct store *s, struct str kind, struct str state, int n,
+                            struct arena *a, struct store_asked **out, size_t *n_out,
+                            struct error *e)
+{
+	struct args args = {0};
+	struct db_result *res = NULL;
+	*n_out = 0;
+	arg_str(&args, kind);
+	arg_str(&args, state);
+	arg_i64(&args, n);
+	enum err r = db_exec(s->db, Q_INSPECT_JOBS, args.p, &res, e);
+	if (r == ERR_OK) {
+		*n_out = (size_t)db_rows(res);
+		*out = ARENA_ARRAY(a, struct store_asked, *n_out);
+	}
+	for (int i = 0; i < (int)*n_out; i++)
+		(*out)[i] = read_asked(a, res, i);
 	db_result_free(&res);
 	return r;
 }

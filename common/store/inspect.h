@@ -126,4 +126,22 @@ struct store_replicating {
 enum err store_inspect_replication(struct store *s, int n, struct arena *a,
                                    struct store_replicating **out, size_t *n_out, struct error *e);
 
+/* --- jobs -------------------------------------------------------------------- */
+
+/* A long job that was asked for: a drain, or one of store/requests.h. */
+struct store_asked {
+	int64_t id;                  /* 0: a drain, of which a backend has one at most */
+	struct str kind, target;     /* e.g. "remove", a backend */
+	struct str state;            /* requested, running, done, failed, cancelled */
+	struct str owner, error;     /* may be empty */
+	struct str params;           /* JSON */
+	struct str progress, result; /* JSON, or empty */
+	int64_t requested, started;  /* microseconds since 1970, 0: not yet */
+	int64_t heartbeat, finished; /* likewise; a sign of life of its owner */
+};
+/* The newest n, of a kind and in a state, or of any (empty). */
+enum err store_inspect_jobs(struct store *s, struct str kind, struct str state, int n,
+                            struct arena *a, struct store_asked **out, size_t *n_out,
+                            struct error *e);
+
 #endif

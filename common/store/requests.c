@@ -42,6 +42,7 @@ enum err store_request_claim(struct store *s, const char *kind, int64_t grace_us
 		out->target = db_dup(a, res, 0, REQUEST_CLAIM_TARGET);
 		out->params = db_dup(a, res, 0, REQUEST_CLAIM_PARAMS);
 		out->progress = db_dup(a, res, 0, REQUEST_CLAIM_PROGRESS);
+		out->started = db_wall(res, 0, REQUEST_CLAIM_STARTED);
 		out->reclaimed = db_bool(res, 0, REQUEST_CLAIM_RECLAIMED);
 	}
 	db_result_free(&res);

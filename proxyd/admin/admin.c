@@ -101,6 +101,21 @@ void admin_handle(struct http_call *c, bool control)
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
 		ADMIN_CATALOGUE_ROUTES(ask_catalogue),
+		/* workerd's, whether this one of them knows them or not */
+		{"GET", "/admin/api/workers", admin_forward_workers, false},
+		{"POST", "/admin/api/workers/*/run", admin_forward, false},
+		{"DELETE", "/admin/api/backends/*", admin_forward, false},
+		{"POST", "/admin/api/replicate", admin_forward, false},
+		{"GET", "/admin/api/over-replication", admin_forward, false},
+		{"POST", "/admin/api/over-replication", admin_forward, false},
+		{"POST", "/admin/api/rebalance", admin_forward, false},
+		{"POST", "/admin/api/reconcile", admin_forward, false},
+		{"POST", "/admin/api/sync", admin_forward, false},
+		{"POST", "/admin/api/scrub", admin_forward, false},
+		{"POST", "/admin/api/backfill-checksums", admin_forward, false},
+		{"POST", "/admin/api/encrypt-existing", admin_forward, false},
+		{"POST", "/admin/api/decrypt-existing", admin_forward, false},
+		{"POST", "/admin/api/rotate-encryption-key", admin_forward, false},
 	};
 	const struct server *s = c->server;
 

@@ -5,6 +5,7 @@
  * names a bucket has keys only.
  */
 #include "config/config.h"
+#include "ctl/admin.h"
 #include "ctl/token.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin.h"
@@ -40,6 +41,8 @@ void route_public(struct http_call *c)
 
 void route_control(struct http_call *c)
 {
+	if (!admin_check_peer(c))
+		return;
 	if (is_health_path(c->path))
 		health_handle(c);
 	else if (str_eq(c->path, STR("/metrics")))

@@ -104,3 +104,27 @@ ORDER BY q.next_retry, q.segment_id;
 -- name: check :read
 -- columns: problem
 SELECT problem FROM s3o_check() LIMIT $1;
+
+-- Long jobs that were asked for, the newest $3: drains, and those in jobs, which have an id. Of
+-- kind $1 and in state $2, or of any. Progress and result are JSON. A backend that was closed
+-- to be removed is drained, too, though nobody has drained it.
+-- name: inspect_jobs :read
+-- columns: id kind target state owner params progress result error requested started heartbeat finished
+SELECT id, kind, target, state, owner, params::TEXT, progress::TEXT, result::TEXT, error,
+       s3o_micros(requested_at) AS requested, s3o_micros(started_at) AS started,
+       s3o_micros(heartbeat_at) AS heartbeat, s3o_micros(finished_at) AS finished
+FROM (
+	SELECT job_id AS id, kind, target, state, owner, params, progress, result,
+	       result ->> 'error' AS error, requested_at, started_at, heartbeat_at, finished_at
+	FROM jobs
+	UNION ALL
+	SELECT NULL, 'drain', backend_name,
+	       CASE WHEN state = 'draining' AND claimed_by IS NULL THEN 'requested'
+	            WHEN state = 'draining' THEN 'running'
+	            WHEN state = 'drained' THEN 'done' ELSE state END,
+	       claimed_by, '{}', jsonb_build_object('objects_moved', objects_moved,
+			'bytes_moved', bytes_moved), NULL, last_error, started_at,
+	       CASE WHEN claimed_by IS NOT NULL THEN started_at END, heartbeat_at, finished_at
+	FROM backend_drains WHERE state <> 'drained' OR claimed_by IS NOT NULL) j
+WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR state = $2)
+ORDER BY requested_at DESC, id DESC NULLS LAST LIMIT $3;

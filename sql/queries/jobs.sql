@@ -32,7 +32,7 @@ RETURNING job_id AS id;
 
 -- The oldest that nobody runs, or whose owner has given no sign for $3 microseconds.
 -- name: request_claim
--- columns: id target params progress reclaimed
+-- columns: id target params progress started reclaimed
 WITH next AS (
 	SELECT job_id, state = 'running' AS reclaimed FROM jobs
 	WHERE kind = $1 AND (state = 'requested' OR (state = 'running' AND (owner = $2
@@ -42,7 +42,8 @@ WITH next AS (
 UPDATE jobs j
 SET state = 'running', owner = $2, heartbeat_at = now(), started_at = COALESCE(started_at, now())
 FROM next WHERE j.job_id = next.job_id
-RETURNING j.job_id AS id, j.target, j.params, j.progress, next.reclaimed;
+RETURNING j.job_id AS id, j.target, j.params, j.progress, s3o_micros(j.started_at) AS started,
+	next.reclaimed;
 
 -- No row: it was cancelled, or another daemon has it.
 -- name: request_progress

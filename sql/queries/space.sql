@@ -8,6 +8,10 @@ SELECT backend_name AS backend, bytes_limit, bytes_used AS used, bytes_reserved 
        orphan_bytes AS orphaned, copies, draining
 FROM backend_space ORDER BY backend_name;
 
+-- name: recount
+-- columns: used reserved orphan copies free
+SELECT used, reserved, orphan, copies, free FROM s3o_recount($1);
+
 -- name: sync_backend
 SELECT s3o_sync_backend($1, $2);
 

@@ -552,6 +552,8 @@ static void unix_sockets(void)
 	b = stream_new(client);
 	ck_assert(socket_peer_uid(stream_fd(b), &uid));
 	ck_assert_uint_eq(uid, getuid());
+	ck_assert(socket_peer_in_group(stream_fd(b), getgid()));
+	ck_assert(!socket_peer_in_group(stream_fd(b), (gid_t)-2));
 	snprintf(peer, sizeof peer, "unix:%u", (unsigned)uid);
 	ck_assert_str_eq(stream_peer(b), peer);
 	stream_close(&a);

@@ -79,9 +79,7 @@ static void read_request(struct run *r)
 	r->prefix = member(a, params, "prefix");
 	r->after = member(a, progress, "after");
 	r->attempts = json_integer_value(json_object_get(progress, "attempts"));
-	r->c.began = json_integer_value(json_object_get(progress, "began"));
-	if (r->c.began == 0)
-		r->c.began = clock_wall();
+	r->c.began = r->request.started;
 #define X(name) r->c.counts.name = (uint64_t)json_integer_value(json_object_get(progress, #name));
 	FOUND_COUNTS(X)
 #undef X
@@ -120,7 +118,6 @@ static enum err tell_progress(struct run *r, struct error *e)
 
 	json_object_set_new(o, "after", json_stringn(r->after.p ? r->after.p : "", r->after.n));
 	json_object_set_new(o, "attempts", json_integer(r->attempts));
-	json_object_set_new(o, "began", json_integer(r->c.began));
 	return store_request_progress(r->c.pass->setup->store, r->request.id,
 	                              text_of(r->c.pass->arena, o), e);
 }

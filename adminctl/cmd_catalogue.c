@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands that look into the catalogue: object, ls, buckets. Long answers come in pages,
+ * Commands that look into the catalogue: object, ls. Long answers come in pages,
  * which are put together before anything is shown.
  */
 #include <stdio.h>
@@ -135,28 +135,4 @@ void show_ls(const json_t *result)
 	json_array_extend(rows, json_object_get(result, "objects"));
 	print_table(rows, columns, COUNT(columns));
 	json_decref(rows);
-}
-
-/* --- buckets ----------------------------------------------------------------- */
-
-enum exit_code cmd_buckets(struct admin *a, json_t **out)
-{
-	struct question q = {"GET", "/admin/api/buckets", NULL, ASK_TIMEOUT};
-
-	return daemons_ask_any(a, &q, out);
-}
-
-void show_buckets(const json_t *result)
-{
-	static const struct print_column columns[] = {
-		{"BUCKET", "name", PRINT_TEXT},
-		{"OWNER", "owner", PRINT_TEXT},
-		{"VERSIONING", "versioning", PRINT_TEXT},
-		{"OBJECTS", "objects", PRINT_COUNT},
-		{"BYTES", "bytes", PRINT_BYTES},
-		{"FACTOR", "factor", PRINT_COUNT},
-		{"ACK", "ack", PRINT_COUNT},
-	};
-
-	print_table(json_object_get(result, "buckets"), columns, COUNT(columns));
 }

@@ -4,7 +4,7 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
+	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets bucket key cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
 	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -state -dry-run -execute -purge -confirm -backend -bucket -prefix"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain reconcile"
@@ -28,6 +28,14 @@ _adminctl()
 		;;
 	drain)
 		mapfile -t COMPREPLY < <(compgen -W "start status cancel" -- "$cur")
+		return
+		;;
+	bucket)
+		mapfile -t COMPREPLY < <(compgen -W "list show create delete" -- "$cur")
+		return
+		;;
+	key)
+		mapfile -t COMPREPLY < <(compgen -W "create list disable enable" -- "$cur")
 		return
 		;;
 	dlq)

@@ -29,6 +29,7 @@
 #include "observe/metrics.h"
 #include "proxyd/board.h"
 #include "proxyd/http/health.h"
+#include "proxyd/keys.h"
 #include "proxyd/listen.h"
 #include "proxyd/server.h"
 #include "proxyd/tls.h"
@@ -128,11 +129,10 @@ static void on_database(void *arg, enum db_state from, enum db_state to)
 	metrics_inc(METRIC_BREAKER_TRANSITIONS, METRIC_BREAKER_DATABASE, (int)from, (int)to);
 }
 
-static struct db *open_db(const struct config *c, struct board_child *self)
+static struct db *open_db(const struct config *c, const char *conninfo, struct board_child *self)
 {
-	struct arena *a = arena_new();
 	struct db *db = db_new(&(struct db_options){
-		.conninfo = db_conninfo(a, c),
+		.conninfo = conninfo,
 		.failure_threshold = c->circuit_breaker.failure_threshold,
 		.open_timeout_us = c->circuit_breaker.open_timeout,
 		.on_state = on_database,
@@ -141,8 +141,20 @@ static struct db *open_db(const struct config *c, struct board_child *self)
 	struct error ignored;
 
 	db_wait_ready(db, rt_now() + DB_PATIENCE, &ignored);
-	arena_free(&a);
 	return db;
+}
+
+static void open_catalogue(struct child *c)
+{
+	const struct config *config = c->setup->config;
+	struct arena *a = arena_new();
+	const char *conninfo = db_conninfo(a, config);
+	struct server *s = &c->server;
+
+	s->db = open_db(config, conninfo, s->self);
+	s->store = store_new(s->db, config, c->instance);
+	s->keys = keys_new(s->store, conninfo);
+	arena_free(&a);
 }
 
 static void name_instance(struct child *c)
@@ -165,8 +177,7 @@ static enum err open_server(struct child *c, struct error *e)
 	s->host_id = c->host_id;
 	if ((r = tls_server_new(&config->server.tls, &c->tls, e)) != ERR_OK)
 		return r;
-	s->db = open_db(config, s->self);
-	s->store = store_new(s->db, config, c->instance);
+	open_catalogue(c);
 	r = backend_set_open(config, board_breakers(s->board), s->store, &s->backends, e);
 	if (r != ERR_OK)
 		return r;
@@ -187,6 +198,7 @@ static void close_server(struct child *c)
 	if (s->engine)
 		engine_free(&s->engine);
 	backend_set_close(&s->backends);
+	keys_free(&s->keys);
 	if (s->store)
 		store_free(&s->store);
 	if (s->db)

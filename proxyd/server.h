@@ -13,6 +13,7 @@ struct config;
 struct db;
 struct engine;
 struct http_call;
+struct keys;
 struct store;
 
 struct server {
@@ -23,6 +24,7 @@ struct server {
 	struct store *store;
 	struct backend_set backends;
 	struct engine *engine; /* object/engine.h */
+	struct keys *keys;     /* those that are refused */
 	const char *instance;  /* host:pid:random */
 	const char *host_id;   /* x-amz-id-2: tells children apart, names no host */
 };

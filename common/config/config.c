@@ -110,6 +110,32 @@ const struct config_bucket *config_bucket(const struct config *c, struct str nam
 	return NULL;
 }
 
+static const struct config_credential *find_credential(const struct config_bucket *b,
+                                                       struct str access_key)
+{
+	for (size_t i = 0; i < b->n_credentials; i++) {
+		const struct config_credential *cr = &b->credentials[i];
+
+		if (cr->access_key_id[0] && cr->secret_access_key[0] &&
+		    str_eq(access_key, str_of(cr->access_key_id)))
+			return cr;
+	}
+	return NULL;
+}
+
+const struct config_credential *config_credential(const struct config *c, struct str access_key,
+                                                  const struct config_bucket **bucket)
+{
+	const struct config_credential *found = NULL;
+
+	for (size_t i = 0; i < c->n_buckets && !found; i++) {
+		found = find_credential(&c->buckets[i], access_key);
+		if (found && bucket)
+			*bucket = &c->buckets[i];
+	}
+	return found;
+}
+
 int config_factor(const struct config *c, struct str bucket)
 {
 	const struct config_bucket *b = config_bucket(c, bucket);

@@ -263,6 +263,9 @@ void config_inactive_features(const struct config *c, struct buf *out);
 /* Lookups; NULL when there is none. */
 const struct config_backend *config_backend(const struct config *c, struct str name);
 const struct config_bucket *config_bucket(const struct config *c, struct str name);
+/* With that access key, and a secret; *bucket (may be NULL): where it stands. */
+const struct config_credential *config_credential(const struct config *c, struct str access_key,
+                                                  const struct config_bucket **bucket);
 
 /* The copies that a bucket's objects shall have; buckets that clients have created are as
  * the section replication says. */

@@ -22,24 +22,32 @@ void catalogue_set_number(json_t *o, const char *name, uint64_t n)
 void admin_ask_catalogue(struct http_call *c, struct store *s, const struct config *config)
 {
 	static const struct {
-		const char *path;
+		const char *method, *path;
 		void (*handle)(struct http_call *c, struct store *s, const struct config *config);
 	} handlers[] = {
-		{"/admin/api/check", admin_get_check},
-		{"/admin/api/object-locations", admin_get_locations},
-		{"/admin/api/objects", admin_get_objects},
-		{"/admin/api/buckets", admin_get_buckets},
-		{"/admin/api/cleanup-queue", admin_get_cleanup},
-		{"/admin/api/cleanup-dlq", admin_get_dlq},
-		{"/admin/api/cleanup-dlq/requeue", admin_requeue_dlq},
-		{"/admin/api/cleanup-dlq/write-off", admin_write_off_dlq},
-		{"/admin/api/replication-queue", admin_get_replication},
-		{"/admin/api/jobs", admin_get_jobs},
-		{"/admin/api/usage-reconcile", admin_reconcile_usage},
+		{"GET", "/admin/api/check", admin_get_check},
+		{"GET", "/admin/api/object-locations", admin_get_locations},
+		{"GET", "/admin/api/objects", admin_get_objects},
+		{"GET", "/admin/api/buckets", admin_get_buckets},
+		{"POST", "/admin/api/buckets", admin_create_bucket},
+		{"DELETE", "/admin/api/buckets", admin_delete_bucket},
+		{"GET", "/admin/api/keys", admin_get_keys},
+		{"POST", "/admin/api/keys/disable", admin_disable_key},
+		{"POST", "/admin/api/keys/enable", admin_enable_key},
+		{"GET", "/admin/api/cleanup-queue", admin_get_cleanup},
+		{"GET", "/admin/api/cleanup-dlq", admin_get_dlq},
+		{"POST", "/admin/api/cleanup-dlq/requeue", admin_requeue_dlq},
+		{"POST", "/admin/api/cleanup-dlq/write-off", admin_write_off_dlq},
+		{"GET", "/admin/api/replication-queue", admin_get_replication},
+		{"GET", "/admin/api/jobs", admin_get_jobs},
+		{"POST", "/admin/api/usage-reconcile", admin_reconcile_usage},
 	};
+	bool head = str_eq(c->head.method, STR("HEAD"));
+	struct str method = head ? STR("GET") : c->head.method;
 
 	for (size_t i = 0; i < CATALOGUE_COUNT(handlers); i++)
-		if (str_eq(c->path, str_of(handlers[i].path))) {
+		if (str_eq(method, str_of(handlers[i].method)) &&
+		    str_eq(c->path, str_of(handlers[i].path))) {
 			handlers[i].handle(c, s, config);
 			return;
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What both daemons can tell and do with nothing but the catalogue: where objects are, which
- * buckets there are, what waits in the queues, what was given up, and which long jobs there are.
+ * buckets there are, what waits in the queues, what was given up, and which long jobs there
+ * are; and which access keys are refused.
  */
 #ifndef CTL_CATALOGUE_H
 #define CTL_CATALOGUE_H
@@ -16,6 +17,11 @@ struct store;
 		{"GET", "/admin/api/object-locations", handle, false},                             \
 		{"GET", "/admin/api/objects", handle, false},                                      \
 		{"GET", "/admin/api/buckets", handle, false},                                      \
+		{"POST", "/admin/api/buckets", handle, false},                                     \
+		{"DELETE", "/admin/api/buckets", handle, false},                                   \
+		{"GET", "/admin/api/keys", handle, false},                                         \
+		{"POST", "/admin/api/keys/disable", handle, false},                                \
+		{"POST", "/admin/api/keys/enable", handle, false},                                 \
 		{"GET", "/admin/api/cleanup-queue", handle, false},                                \
 		{"GET", "/admin/api/cleanup-dlq", handle, false},                                  \
 		{"POST", "/admin/api/cleanup-dlq/requeue", handle, false},                         \

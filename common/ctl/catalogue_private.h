@@ -18,7 +18,14 @@
 void admin_get_check(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_locations(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_objects(struct http_call *c, struct store *s, const struct config *config);
+/* buckets.c */
 void admin_get_buckets(struct http_call *c, struct store *s, const struct config *config);
+void admin_create_bucket(struct http_call *c, struct store *s, const struct config *config);
+void admin_delete_bucket(struct http_call *c, struct store *s, const struct config *config);
+/* keys.c */
+void admin_get_keys(struct http_call *c, struct store *s, const struct config *config);
+void admin_disable_key(struct http_call *c, struct store *s, const struct config *config);
+void admin_enable_key(struct http_call *c, struct store *s, const struct config *config);
 /* queues.c */
 void admin_get_cleanup(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_dlq(struct http_call *c, struct store *s, const struct config *config);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects and buckets in the admin API. What is asked of the database is bounded: a page of
- * an object's segments or a bucket's keys, and of each bucket only so many keys are counted.
+ * Objects in the admin API. What is asked of the database is bounded: a page of an object's
+ * segments or a bucket's keys.
  */
 #include "base/clock.h"
 #include "config/config.h"
@@ -14,11 +14,6 @@
 #define PAGE_KEYS 200
 /* Segments of an object in one answer unless a limit is given. */
 #define PAGE_SEGMENTS 500
-
-/* For all buckets together; when it is over, further ones are not counted. */
-#define COUNTING_TIME (2 * CLOCK_SEC)
-/* Buckets that are asked for in one statement. */
-#define BUCKETS_BATCH 500
 
 /* --- one object -------------------------------------------------------------- */
 
@@ -238,75 +233,6 @@ void admin_get_objects(struct http_call *c, struct store *s, const struct config
 	json_decref(page.groups);
 }
 
-/* --- buckets ------------------------------------------------------------------- */
-
-static json_t *bucket_json(const struct store_bucket *b, const struct store_bucket_size *size,
-                           const struct config *config)
-{
-	json_t *o = json_pack("{s:s%}", "name", b->name.p, b->name.n);
-
-	json_object_set_new(o, "owner", admin_text(b->owner));
-	json_object_set_new(o, "versioning", admin_text(b->versioning));
-	json_object_set_new(o, "created", admin_time(b->created));
-	json_object_set_new(o, "objects", json_null());
-	json_object_set_new(o, "bytes", json_null());
-	if (size->known) {
-		catalogue_set_number(o, "objects", size->objects);
-		catalogue_set_number(o, "bytes", size->bytes);
-	}
-	json_object_set_new(o, "factor", json_integer(config_factor(config, b->name)));
-	json_object_set_new(o, "ack", json_integer(config_ack(config, b->name)));
-	return o;
-}
-
-static void add_buckets(json_t *list, struct store *s, const struct config *config,
-                        const struct store_bucket *b, size_t n, int64_t deadline)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct store_bucket_size size = {.known = false};
-		struct error ignored;
-
-		if (clock_mono() < deadline)
-			store_inspect_size(s, b[i].name, &size, &ignored);
-		json_array_append_new(list, bucket_json(&b[i], &size, config));
-	}
-}
-
-static enum err list_buckets(struct store *s, const struct config *config, struct arena *a,
-                             json_t *list, struct error *e)
-{
-	int64_t deadline = clock_deadline(COUNTING_TIME);
-	struct str after = STR_NULL;
-	size_t n = BUCKETS_BATCH;
-
-	while (n == BUCKETS_BATCH) {
-		struct store_bucket *b;
-		enum err r = store_inspect_buckets(s, after, BUCKETS_BATCH, a, &b, &n, e);
-
-		if (r != ERR_OK)
-			return r;
-		add_buckets(list, s, config, b, n, deadline);
-		if (n > 0)
-			after = b[n - 1].name;
-	}
-	return ERR_OK;
-}
-
-void admin_get_buckets(struct http_call *c, struct store *s, const struct config *config)
-{
-	json_t *list;
-	struct error e;
-
-	if (!admin_read_params(c, NULL, 0))
-		return;
-	list = json_array();
-	if (list_buckets(s, config, c->arena, list, &e) == ERR_OK)
-		admin_reply(c, 200, json_pack("{s:O}", "buckets", list));
-	else
-		catalogue_fail(c, "failed to fetch buckets", &e);
-	json_decref(list);
-}
-
 /* --- the catalogue as a whole -------------------------------------------------- */
 
 void admin_get_check(struct http_call *c, struct store *s, const struct config *config)
@@ -321,13 +247,10 @@ void admin_get_check(struct http_call *c, struct store *s, const struct config *
 	if (!admin_read_params(c, NULL, 0))
 		return;
 	r = store_check(s, CATALOGUE_ROWS_MAX, c->arena, &list, &n, &e);
-	if (r == ERR_DB_BUSY)
-		admin_error(c, 503,
-		            "it takes too long here: SELECT * FROM s3o_check() with psql(1)");
-	else if (r != ERR_OK)
+	if (r != ERR_OK) {
 		catalogue_fail(c, "failed to check the catalogue", &e);
-	if (r != ERR_OK)
 		return;
+	}
 	problems = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(problems, admin_text(list[i]));

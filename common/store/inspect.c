@@ -305,7 +305,7 @@ enum err store_check(struct store *s, int n, struct arena *a, struct str **out, 
 	struct db_result *res = NULL;
 	*n_out = 0;
 	arg_i64(&args, n);
-	enum err r = db_exec(s->db, Q_CHECK, args.p, &res, e);
+	enum err r = db_exec_patiently(s->db, Q_CHECK, args.p, &res, e);
 	if (r == ERR_OK) {
 		*n_out = (size_t)db_rows(res);
 		*out = ARENA_ARRAY(a, struct str, *n_out);

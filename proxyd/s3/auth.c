@@ -7,30 +7,32 @@
  */
 #include "base/clock.h"
 #include "config/config.h"
+#include "proxyd/keys.h"
 #include "proxyd/s3/s3.h"
 #include "proxyd/server.h"
 
-static const struct config_credential *find_key(const struct config *c, struct str access_key,
-                                                const struct config_bucket **bucket)
+static bool is_refused(const struct server *s, const struct config_credential *credential)
 {
-	for (size_t i = 0; i < c->n_buckets; i++) {
-		const struct config_bucket *b = &c->buckets[i];
-		for (size_t k = 0; k < b->n_credentials; k++) {
-			const struct config_credential *credential = &b->credentials[k];
-			if (credential->access_key_id[0] && credential->secret_access_key[0] &&
-			    str_eq(access_key, str_of(credential->access_key_id))) {
-				*bucket = b;
-				return credential;
-			}
-		}
-	}
-	return NULL;
+	return credential->access_key_id[0] &&
+	       keys_is_disabled(s->keys, str_of(credential->access_key_id));
+}
+
+/* One that is disabled is as unknown as one that never was. NULL: so it is. */
+static const struct config_credential *find_key(struct s3_call *c)
+{
+	const struct server *s = c->server;
+	const struct config_bucket *bucket = NULL;
+	const struct config_credential *found =
+		config_credential(s->config, c->auth.access_key, &bucket);
+	if (!found || is_refused(s, found))
+		return NULL;
+	c->allowed = bucket;
+	return found;
 }
 
 static enum s3_error check_signature(struct s3_call *c, const char **why)
 {
-	const struct config_credential *credential =
-		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	const struct config_credential *credential = find_key(c);
 	c->credential = credential;
 	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
 	return sigv4_verify(&c->auth, &c->http->head, credential ? &secret : NULL, clock_wall(),
@@ -42,8 +44,7 @@ static enum s3_error check_post(struct s3_call *c, const struct sigv4_post *p, c
 	enum s3_error r = sigv4_parse_post(p, &c->auth, why);
 	if (r != S3_OK)
 		return r;
-	const struct config_credential *credential =
-		find_key(c->server->config, c->auth.access_key, &c->allowed);
+	const struct config_credential *credential = find_key(c);
 	c->credential = credential;
 	struct str secret = credential ? str_of(credential->secret_access_key) : STR_NULL;
 	return sigv4_verify_post(&c->auth, p->policy, credential ? &secret : NULL);
@@ -78,7 +79,8 @@ static enum s3_error check_token(struct s3_call *c)
 		const struct config_bucket *b = &config->buckets[i];
 		for (size_t k = 0; k < b->n_credentials; k++) {
 			struct str known = str_of(b->credentials[k].token);
-			if (known.n && str_eq_secret(*token, known))
+			if (known.n && str_eq_secret(*token, known) &&
+			    !is_refused(c->server, &b->credentials[k]))
 				c->allowed = b, c->credential = &b->credentials[k];
 		}
 	}

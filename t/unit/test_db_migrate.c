@@ -68,7 +68,7 @@ START_TEST(test_intents_of_an_older_version)
 	struct error e;
 	pg_text(db, "DELETE FROM schema_migrations WHERE version >= 4;"
 	            "ALTER TABLE pending_objects DROP COLUMN landing;"
-	            "DROP TABLE replication_queue;"
+	            "DROP TABLE replication_queue, disabled_keys;"
 	            "ALTER TABLE backend_drains DROP position, DROP progress, DROP failures, "
 	            "DROP fruitless, DROP next_round; ALTER TABLE jobs DROP params;"
 	            "INSERT INTO pending_objects (intent_id, object_key, bucket, object_name, "

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The access keys that are refused, as this child knows them: every request asks, so they are
+ * kept in memory, and read anew when the database tells that they have changed; every few
+ * seconds in any case. While the database is away they stay as they were.
+ */
+#ifndef PROXYD_KEYS_H
+#define PROXYD_KEYS_H
+
+#include <stdbool.h>
+#include "base/str.h"
+
+struct keys;
+struct store;
+
+/* Reads them for the first time, unless the database is away, and starts to follow them.
+ * conninfo: for a connection of its own. */
+struct keys *keys_new(struct store *s, const char *conninfo);
+/* Parks until its tasks have left. */
+void keys_free(struct keys **k);
+
+bool keys_is_disabled(const struct keys *k, struct str id);
+
+#endif

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import threading
 import urllib.parse
@@ -282,6 +283,23 @@ def test_another_clock(quirky, probe):
     s.date = "Thu, 01 Jan 2015 00:00:00 GMT"
     report = probe(s.config(), 1)
     assert "s ahead of that of the server" in report["why"]
+
+
+def test_a_certificate_that_nobody_knows(quirky, probe, workdir):
+    s = quirky(Quirky)
+    certificate = f"{workdir}/tls.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-keyout", f"{workdir}/tls.key", "-out", certificate],
+                   check=True, stderr=subprocess.DEVNULL)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, f"{workdir}/tls.key")
+    s.server.socket = tls.wrap_socket(s.server.socket, server_side=True)
+    config = {**s.config(), "endpoint": f"https://localhost:{s.server.server_port}"}
+    report = probe(config, 3)
+    assert "certificate; ca_file names authorities to trust" in report["why"]
+    report = probe(config, 1, ca_file=certificate)  # it knows too little of S3
+    assert results(report)["read"] == "ok" and advice(report, needed=False) == {}
 
 
 class Clinging(Quirky):

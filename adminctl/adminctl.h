@@ -64,6 +64,7 @@ enum exit_code cmd_validate(struct admin *a, json_t **out);
 void show_validate(const json_t *result);
 enum exit_code cmd_probe(struct admin *a, json_t **out);
 void show_probe(const json_t *result);
+enum exit_code cmd_init(struct admin *a, json_t **out);
 enum exit_code cmd_version(struct admin *a, json_t **out);
 void show_version(const json_t *result);
 enum exit_code cmd_help(struct admin *a, json_t **out);

@@ -92,7 +92,7 @@ static void show_settings(const json_t *r, bool needed, const char *title)
 	}
 }
 
-static void show_left(const json_t *r)
+void probe_show_left(const json_t *r)
 {
 	size_t i;
 	json_t *k;
@@ -122,5 +122,5 @@ void show_probe(const json_t *r)
 	       STR_FMT(buf_str(&sent)), STR_FMT(buf_str(&got)), member_text(r, "backend"),
 	       member_text(r, "verdict"), *member_text(r, "why") ? ": " : "",
 	       member_text(r, "why"));
-	show_left(r);
+	probe_show_left(r);
 }

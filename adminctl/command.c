@@ -15,6 +15,7 @@ const struct command commands[] = {
 	{"top", "", 0, 0, NULL, "what happens now: requests, backends, jobs", cmd_top, show_top},
 	{"validate", "", 0, 0, NULL, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
+	{"init", "", 0, 0, NULL, "ask questions and write a configuration", cmd_init, NULL},
 	{"probe", "BACKEND", 1, 1, NULL, "try what a backend can do, and which settings it needs",
          cmd_probe, show_probe},
 	{"reload", "", 0, 0, NULL, "make both daemons load their configuration again", cmd_reload,

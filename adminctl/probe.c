@@ -268,6 +268,8 @@ void probe_backend(const struct config *c, const struct config_backend *b, bool 
 	p->left = json_array();
 	run_loop(&r);
 	out->verdict = judge(&r, &out->why);
+	out->works = out->verdict == PROBE_USABLE ||
+	             (out->verdict == PROBE_UNUSABLE && p->failed == NULL);
 	out->settings = p->trial;
 	out->report = report(&r, out);
 }

@@ -26,6 +26,7 @@ enum probe_verdict {
 
 struct probe_result {
 	enum probe_verdict verdict;
+	bool works;      /* with `settings`; it is usable if these are the configured ones, too */
 	const char *why; /* in one line, when it is not usable; of the arena */
 	/* The backend with the settings with which it was tried last. Those that were found to
 	 * be needed are changed; of the arena where they point to texts of their own. */
@@ -44,5 +45,8 @@ struct probe_result {
  * end, however that comes. Runs a loop: the process must have none. */
 void probe_backend(const struct config *c, const struct config_backend *b, bool brief,
                    struct arena *a, struct probe_result *out);
+
+/* Tells what a report says could not be removed, on standard error. */
+void probe_show_left(const json_t *report);
 
 #endif

@@ -4,7 +4,7 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top validate probe reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
+	local commands="status top validate init probe reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
 	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -dry-run -execute -purge -confirm -backend -bucket -prefix"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain reconcile"

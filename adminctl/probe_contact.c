@@ -172,7 +172,8 @@ bool probe_contact(struct probe *p)
 	}
 	p->unreachable = p->trial->type == BACKEND_S3 && !is_answered(&first);
 	explain(p, &first);
-	return false;
+	/* It may be only lists that this key has no right to. */
+	return is_code(&first, "AccessDenied") && probe_open(p, &first.e);
 }
 
 void probe_addressing(struct probe *p)

@@ -59,7 +59,7 @@ struct str probe_key(struct probe *p, const char *name);
 /* --- probe_contact.c ---------------------------------------------------------- */
 
 /* Lists one key; if that fails, finds out why and which other settings work, and goes on
- * with those. False: nothing works. */
+ * with those. False: nothing else can be tried. */
 bool probe_contact(struct probe *p);
 /* Whether the other style of addresses works, too. Leaves the trial as it was. */
 void probe_addressing(struct probe *p);

@@ -548,7 +548,7 @@ static const struct try tries[] = {
 	{"read what is not there", try_get_absent, true, false, BOTH},
 };
 
-static void try_one(struct probe *p, const struct try *t)
+static bool try_one(struct probe *p, const struct try *t)
 {
 	int64_t start = clock_mono();
 	BUF_AUTO why = {0};
@@ -556,6 +556,7 @@ static void try_one(struct probe *p, const struct try *t)
 
 	probe_note(p, t->feature, ok ? PROBE_OK : PROBE_NO, t->required, buf_str(&why),
 	           clock_mono() - start);
+	return ok;
 }
 
 static bool is_wanted(const struct probe *p, const struct try *t)
@@ -577,12 +578,11 @@ static void check_switches(struct probe *p)
 void probe_tries(struct probe *p)
 {
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
-		if (task_is_cancelled())
+		bool ok = !is_wanted(p, &tries[i]) || try_one(p, &tries[i]);
+
+		/* what cannot be written, the first try, cannot be read either */
+		if (task_is_cancelled() || (i == 0 && !ok))
 			return;
-		if (is_wanted(p, &tries[i]))
-			try_one(p, &tries[i]);
-		if (i == 0 && p->failed != NULL)
-			return; /* nothing else can be tried */
 	}
 	if (p->brief)
 		return;

@@ -140,6 +140,13 @@ def test_the_end_of_the_input_writes_nothing(init, workdir):
     init(*answers, "n")
 
 
+def test_what_is_not_valid_as_a_file_is_not_written(init, workdir):
+    """One that is too large."""
+    out = init(*EMBEDDED, *folder(f"{workdir}/disk"), "photos", "key", "s" * 1_100_000, "n",
+               status=1)
+    assert "it would not be valid" in out
+
+
 def test_wrong_answers_are_asked_again(init, workdir):
     out = init("nowhere", ":9000", "sqlite", "emb", "relative", "",
                "", "nfs", "dir", "", "relative", f"{workdir}/disk",

@@ -273,9 +273,26 @@ def test_large_objects_are_refused(quirky, probe):
     assert s.stored == {}
 
 
+class Unlisted(Quirky):
+    """As S3 answers a key without the right to list: neither lists, nor what is not there."""
+
+    def get(self, path):
+        return super().get(path) if path in self.stored else self.error(403, "AccessDenied")
+
+
+def test_no_right_to_list(quirky, probe):
+    s = quirky(Unlisted)
+    report = probe(s.config(), 1)
+    assert "the access key may not list the bucket" in report["why"]
+    found = results(report)
+    assert found["read"] == "ok" and found["read what is not there"] == "failed"
+    assert any("servers say so to keys that may not list" in t["why"] for t in report["tries"])
+    assert s.stored == {}
+
+
 class Late(Quirky):
     def get(self, path):
-        return self.error(403, "RequestTimeTooSkewed")
+        return self.error(403, "AccessDenied")
 
 
 def test_another_clock(quirky, probe):

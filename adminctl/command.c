@@ -15,6 +15,9 @@ const struct command commands[] = {
 	{"top", "", 0, 0, NULL, "what happens now: requests, backends, jobs", cmd_top, show_top},
 	{"validate", "", 0, 0, NULL, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
+	{"init", "", 0, 0, NULL, "ask questions and write a configuration", cmd_init, NULL},
+	{"probe", "BACKEND", 1, 1, NULL, "try what a backend can do, and which settings it needs",
+         cmd_probe, show_probe},
 	{"reload", "", 0, 0, NULL, "make both daemons load their configuration again", cmd_reload,
          show_reload},
 	{"workers", "", 0, 0, NULL, "how the background jobs fare", cmd_workers, show_workers},
@@ -117,7 +120,8 @@ void usage(void)
 	      "  -prefix PREFIX       with sync: of the keys on the backend\n"
 	      "  -execute             with over-replication: remove them\n"
 	      "  -purge, -confirm     with remove-backend: delete what is there; really\n"
-	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",
+	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon (or the backend) does not "
+	      "answer\n",
 	      stderr);
 }
 

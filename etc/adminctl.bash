@@ -4,7 +4,7 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets bucket key cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
+	local commands="status top validate init probe reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets bucket key cleanup-queue dlq replication-queue jobs usage usage-flush usage-reconcile log-level version help"
 	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -state -dry-run -execute -purge -confirm -backend -bucket -prefix"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
 	over_replication_cleanup lifecycle drain reconcile"

@@ -46,6 +46,8 @@ struct backend_put {
 	size_t n_metadata;
 	struct str sha256; /* lower-case hex of the bytes, or empty when unknown: a
 	                    * signed payload is used where the backend wants one */
+	bool only_new;     /* s3: with If-None-Match: *. ERR_PRECONDITION from a server that
+	                    * heeds it and has the key */
 	/* out */
 	char etag_md5[33];  /* lower-case hex MD5 of the bytes as the backend
 	                     * computed it; "" when it did not */
@@ -103,6 +105,14 @@ struct backend_ops {
 	void (*free)(struct backend *b);
 };
 
+/* How an S3 server has refused something, more exactly than an error tells it. */
+struct backend_refusal {
+	int status;      /* of the answer; 0: nothing was refused */
+	char code[64];   /* "NoSuchBucket"; "" without a document */
+	char region[64]; /* where the bucket lies, if that was told */
+	int64_t clock;   /* of the server, microseconds since 1970; 0: not told */
+};
+
 /* First member of every implementation. */
 struct backend {
 	const struct backend_ops *ops;
@@ -114,6 +124,8 @@ struct backend {
 	struct breaker *breaker; /* in shared memory; NULL: none */
 	struct usage *usage;     /* likewise; see backend_set_count() */
 	uint64_t copy_max;       /* bytes that it copies by itself; 0: it cannot, or has said so */
+	struct backend_refusal *refusal; /* the last one, for a caller who is alone with the
+	                                  * backend and has set this; NULL: not kept */
 };
 
 /* The backends of a configuration, in its order. breakers points to n shared

@@ -178,7 +178,9 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 
 	if (p->body->size > S3_PUT_MAX)
 		return err_set(e, ERR_TOO_LARGE, "S3 takes at most 5 GiB at once");
-	put_fields(a, p, 0, &r);
+	put_fields(a, p, 1, &r);
+	if (p->only_new)
+		r.fields[r.n_fields++] = (struct http_field){STR("if-none-match"), STR("*")};
 	r.payload_hash = payload_hash(s, p);
 	result = exchange(s, a, &r, &x, e);
 	p->source_failed = x.send_failed;

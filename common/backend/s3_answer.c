@@ -96,6 +96,25 @@ static enum err meaning_of(const struct refusal *r)
 	}
 }
 
+static void keep(char *out, size_t size, struct str s)
+{
+	snprintf(out, size, "%.*s", STR_FMT(s));
+}
+
+static void keep_refusal(struct backend_refusal *out, const struct refusal *r,
+                         const struct xml_node *root, const struct http_head *head)
+{
+	const struct str *region = http_head_get(head, STR("x-amz-bucket-region"));
+	const struct str *date = http_head_get(head, STR("date"));
+
+	*out = (struct backend_refusal){.status = r->status};
+	keep(out->code, sizeof(out->code), r->code);
+	keep(out->region, sizeof(out->region),
+	     region != NULL ? *region : xml_child_text(root, "Region"));
+	if (date == NULL || !clock_parse_http(*date, &out->clock))
+		out->clock = 0;
+}
+
 enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint64_t size,
                     struct error *e)
 {
@@ -117,6 +136,8 @@ enum err s3_refusal(struct s3 *s, struct arena *a, struct http_exchange *x, uint
 		root = tree;
 	r.code = xml_child_text(root, "Code");
 	r.message = xml_child_text(root, "Message");
+	if (s->base.refusal != NULL)
+		keep_refusal(s->base.refusal, &r, root, &x->head);
 	return err_set(e, meaning_of(&r), "%.*s: answer %d %.*s%s%.*s", STR_FMT(x->method),
 	               r.status, STR_FMT(r.code), r.message.n > 0 ? ": " : "", STR_FMT(r.message));
 }

@@ -459,6 +459,33 @@ START_TEST(copies_are_made_by_the_server)
 }
 END_TEST
 
+static void only_new(void)
+{
+	struct backend_put p = {.key = STR("new"), .only_new = true};
+	struct backend_refusal refusal = {0};
+	bool knows_conditions = strcmp(server->script, "radosgw") == 0;
+
+	EXPECT_ERR(fixture_open(), ERR_OK);
+	fx.b->refusal = &refusal;
+	EXPECT_ERR(put_bytes("new", STR("first")), ERR_OK);
+	ck_assert_int_eq(refusal.status, 0);
+	p.body = body_of_memory("second", 6);
+	EXPECT_ERR(backend_put(fx.b, fx.arena, &p, &fx.error),
+	           knows_conditions ? ERR_PRECONDITION : ERR_UNSUPPORTED);
+	body_close(&p.body);
+	ck_assert_int_eq(refusal.status, knows_conditions ? 412 : 501);
+	ck_assert_str_eq(refusal.code, knows_conditions ? "PreconditionFailed" : "NotImplemented");
+	ck_assert_str_eq(refusal.region, "");
+	ck_assert_int_lt(llabs(refusal.clock - clock_wall()), 60 * CLOCK_SEC);
+	get_and_compare("new", STR("first"));
+}
+START_TEST(an_object_is_not_overwritten_on_condition)
+{
+	use(_i);
+	in_task(only_new);
+}
+END_TEST
+
 /* --- answers that no real server gives on request ------------------------- */
 
 struct exchange {
@@ -871,6 +898,7 @@ static void add_real_servers(TCase *t)
 	tcase_add_loop_test(t, metadata_is_kept, 0, N_SERVERS);
 	tcase_add_loop_test(t, any_key_works, 0, N_SERVERS);
 	tcase_add_loop_test(t, copies_are_made_by_the_server, 0, N_SERVERS);
+	tcase_add_loop_test(t, an_object_is_not_overwritten_on_condition, 0, N_SERVERS);
 	tcase_add_loop_test(t, wrong_credentials, 0, N_SERVERS);
 	tcase_add_loop_test(t, missing_bucket_is_not_a_missing_key, 0, N_SERVERS);
 	tcase_add_loop_test(t, full_bucket, 0, N_SERVERS);

@@ -12,17 +12,21 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from harness import clusters  # noqa: E402
 from harness.clients import MIB, make_file, make_tree  # noqa: E402
 from harness.endpoint import Endpoint  # noqa: E402
 from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
-from harness.postgres import Postgres  # noqa: E402
 from harness.service import TOKEN, Service  # noqa: E402
 from harness.storage import S3Server, disks  # noqa: E402
 
 
+def pytest_configure():
+    clusters.share()
+
+
 @pytest.fixture(scope="session")
 def postgres():
-    cluster = Postgres()
+    cluster = clusters.new_cluster()
     yield cluster
     cluster.remove()
 
@@ -31,7 +35,7 @@ def postgres():
 def own_postgres():
     """A cluster that a test may stop and kill. To be named before `launch`, so
     that it outlives the programs."""
-    cluster = Postgres()
+    cluster = clusters.new_cluster()
     yield cluster
     cluster.remove()
 

@@ -93,11 +93,13 @@ def inspect(o):
 @pytest.fixture
 def launch(postgres, workdir, directories, request):
     """launch(backends, extra) starts an Orchestrator; all are stopped and
-    checked at the end of the test."""
+    checked at the end of the test. It has one child, which costs less, unless the
+    module has PROCESSES because it is about several."""
     started = []
     cluster = postgres
 
     def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True, **options):
+        options.setdefault("processes", getattr(request.module, "PROCESSES", 1))
         o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
                          **options)
         o.checked = check

@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError
 from harness.orchestrator import BUILD, SANITIZERS
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 ENV = {**os.environ, **SANITIZERS}
 
 

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from harness.wait import until
 from harness.wire import Wire
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 MIB = 1024 * 1024
 
 

@@ -132,6 +132,7 @@ static void show_queues(const json_t *daemon)
 		{"waiting for clean-up", "cleanup_queue"},
 		{"given up (dead letters)", "cleanup_dlq"},
 		{"writes in progress", "intents"},
+		{"open uploads", "uploads"},
 	};
 
 	for (size_t i = 0; i < COUNT(queues); i++) {

@@ -334,6 +334,8 @@ METRIC_SETS(METRIC_ENUM_)
 	X(INTENTS_RESOLVED, COUNTER, PW, ALWAYS, "s3o_pending_intents_resolved_total",             \
 	  "How intents ended.", LABEL(status, INTENT_RESULT))                                      \
 	X(INTENTS_DEPTH, GAUGE, W, ALWAYS, "s3o_pending_intents_depth", "Open intents.")           \
+	X(ACTIVE_UPLOADS, GAUGE, W, ALWAYS, "s3o_active_multipart_uploads",                        \
+	  "Open uploads in parts. Each may have parts on several backends.")                       \
 	X(QUOTA_USED, GAUGE, PW, ALWAYS, "s3o_quota_bytes_used", "Bytes of committed copies.",     \
 	  LABEL(backend, BACKEND))                                                                 \
 	X(QUOTA_LIMIT, GAUGE, PW, ALWAYS, "s3o_quota_bytes_limit",                                 \

@@ -30,6 +30,7 @@ struct admin {
 	bool wait, recursive, all;             /* -wait, -r, -all */
 	bool dry_run, execute, purge, confirm; /* -dry-run ... */
 	const char *limit;                     /* -limit */
+	const char *backend, *bucket, *prefix; /* -backend ... */
 	char **argv;                           /* positional arguments after the command */
 	size_t argc;
 };
@@ -55,6 +56,10 @@ void usage(void);
 /* cmd_*.c */
 enum exit_code cmd_status(struct admin *a, json_t **out);
 void show_status(const json_t *result);
+void show_daemons(const json_t *result); /* parts of it */
+void show_queues_and_jobs(const json_t *result);
+enum exit_code cmd_top(struct admin *a, json_t **out);
+void show_top(const json_t *result);
 enum exit_code cmd_validate(struct admin *a, json_t **out);
 void show_validate(const json_t *result);
 enum exit_code cmd_version(struct admin *a, json_t **out);
@@ -74,6 +79,12 @@ enum exit_code cmd_over_replication(struct admin *a, json_t **out);
 void show_over_replication(const json_t *result);
 enum exit_code cmd_rebalance(struct admin *a, json_t **out);
 void show_rebalance(const json_t *result);
+enum exit_code cmd_reconcile(struct admin *a, json_t **out);
+void show_reconcile(const json_t *result);
+enum exit_code cmd_verify(struct admin *a, json_t **out);
+void show_verify(const json_t *result);
+enum exit_code cmd_sync(struct admin *a, json_t **out);
+void show_sync(const json_t *result);
 enum exit_code cmd_remove_backend(struct admin *a, json_t **out);
 void show_remove_backend(const json_t *result);
 enum exit_code cmd_run(struct admin *a, json_t **out);

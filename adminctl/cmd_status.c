@@ -132,6 +132,7 @@ static void show_queues(const json_t *daemon)
 		{"waiting for clean-up", "cleanup_queue"},
 		{"given up (dead letters)", "cleanup_dlq"},
 		{"writes in progress", "intents"},
+		{"open uploads", "uploads"},
 	};
 
 	for (size_t i = 0; i < COUNT(queues); i++) {
@@ -189,18 +190,31 @@ static void show_limited_usage(const json_t *daemon)
 	show_usage(daemon);
 }
 
-void show_status(const json_t *r)
+void show_daemons(const json_t *r)
+{
+	show_daemon("proxyd", json_object_get(r, "proxyd"));
+	show_daemon("workerd", json_object_get(r, "workerd"));
+}
+
+/* Both know the queues; proxyd first, because it sees what it causes at once. */
+void show_queues_and_jobs(const json_t *r)
 {
 	const json_t *proxyd = json_object_get(r, "proxyd");
 	const json_t *workerd = json_object_get(r, "workerd");
 
-	show_daemon("proxyd", proxyd);
-	show_daemon("workerd", workerd);
+	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
+	show_jobs(workerd);
+}
+
+void show_status(const json_t *r)
+{
+	const json_t *proxyd = json_object_get(r, "proxyd");
+
+	show_daemons(r);
 	show_children(proxyd);
 	show_backends(proxyd);
 	show_faults(proxyd);
-	show_limited_usage(json_object_get(proxyd, "backends") ? proxyd : workerd);
-	/* both know; proxyd first, because it sees what it causes at once */
-	show_queues(json_object_get(proxyd, "cleanup_queue") ? proxyd : workerd);
-	show_jobs(workerd);
+	show_limited_usage(json_object_get(proxyd, "backends") ? proxyd
+	                                                       : json_object_get(r, "workerd"));
+	show_queues_and_jobs(r);
 }

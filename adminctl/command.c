@@ -12,6 +12,7 @@
 const struct command commands[] = {
 	{"status", "", 0, 0, NULL, "what runs, space of every backend, queues, jobs", cmd_status,
          show_status},
+	{"top", "", 0, 0, NULL, "what happens now: requests, backends, jobs", cmd_top, show_top},
 	{"validate", "", 0, 0, NULL, "check the configuration file; contacts nobody", cmd_validate,
          show_validate},
 	{"reload", "", 0, 0, NULL, "make both daemons load their configuration again", cmd_reload,
@@ -28,6 +29,12 @@ const struct command commands[] = {
          show_drain},
 	{"remove-backend", "BACKEND", 1, 1, "purge confirm dry-run",
          "take a backend out of the catalogue", cmd_remove_backend, show_remove_backend},
+	{"reconcile", "[-backend BACKEND]", 0, 0, "backend dry-run",
+         "compare what lies on backends with the catalogue", cmd_reconcile, show_reconcile},
+	{"verify", "", 0, 0, NULL, "whether catalogue, counters and backends agree", cmd_verify,
+         show_verify},
+	{"sync", "-backend BACKEND -bucket BUCKET", 0, 0, "backend bucket prefix dry-run",
+         "make objects of what lies on a backend", cmd_sync, show_sync},
 	{"object", "BUCKET/KEY [VERSION]", 1, 2, NULL, "where the copies of an object are",
          cmd_object, show_object},
 	{"ls", "BUCKET[/PREFIX]", 1, 1, "r", "the objects of a bucket and their copies", cmd_ls,
@@ -93,8 +100,12 @@ void usage(void)
 	      "  -r                   with ls: all keys, not grouped by '/'\n"
 	      "  -all                 with dlq retry: all rows\n"
 	      "  -limit N             rows to show of a queue, 50 by default\n"
-	      "  -dry-run             with drain start, rebalance, remove-backend: tell what "
-	      "would be done\n"
+	      "  -dry-run             with drain start, rebalance, remove-backend, reconcile, "
+	      "sync: tell\n"
+	      "                       what would be done\n"
+	      "  -backend NAME        with reconcile: only that one; with sync: which\n"
+	      "  -bucket NAME         with sync: where the objects go\n"
+	      "  -prefix PREFIX       with sync: of the keys on the backend\n"
 	      "  -execute             with over-replication: remove them\n"
 	      "  -purge, -confirm     with remove-backend: delete what is there; really\n"
 	      "\nexit status: 0 done, 1 failed, 2 usage, 3 a daemon does not answer\n",

@@ -146,29 +146,47 @@ static json_t *outcome(const struct ctl_reply *reply, enum exit_code *code)
 	                 ctl_reply_error(reply, text, sizeof text));
 }
 
+static struct ctl_target target(const struct admin *a, enum daemon d, int64_t timeout_us)
+{
+	return (struct ctl_target){
+		.socket = a->addr ? NULL
+	                          : arena_printf(a->arena, "%s/%s.sock", a->socket_dir,
+	                                         daemon_names[d]),
+		.url = a->addr,
+		.token = a->addr ? a->token : NULL,
+		.timeout_us = timeout_us,
+	};
+}
+
 enum exit_code daemon_ask(const struct admin *a, enum daemon d, const struct question *q,
                           json_t **out)
 {
-	const char *socket =
-		arena_printf(a->arena, "%s/%s.sock", a->addr ? "" : a->socket_dir, daemon_names[d]);
-	struct ctl_target to = {
-		.socket = a->addr ? NULL : socket,
-		.url = a->addr,
-		.token = a->addr ? a->token : NULL,
-		.timeout_us = q->timeout_us,
-	};
+	struct ctl_target to = target(a, d, q->timeout_us);
 	struct ctl_reply reply;
 	enum exit_code code;
 	struct error e;
 	enum err r = ctl_request(&to, q->method, q->path, q->body, &reply, &e);
 
 	if (r != ERR_OK) {
-		*out = no_answer(a->addr ? a->addr : socket, &e, r != ERR_UNAVAILABLE);
+		*out = no_answer(a->addr ? a->addr : to.socket, &e, r != ERR_UNAVAILABLE);
 		return r == ERR_UNAVAILABLE ? EXIT_DOWN : EXIT_ERROR;
 	}
 	*out = outcome(&reply, &code);
 	ctl_reply_free(&reply);
 	return code;
+}
+
+void daemon_fetch(const struct admin *a, enum daemon d, const char *path, struct buf *out)
+{
+	struct ctl_target to = target(a, d, ASK_TIMEOUT);
+	struct ctl_reply reply;
+	struct error e;
+
+	if (ctl_request(&to, "GET", path, NULL, &reply, &e) != ERR_OK)
+		return;
+	if (reply.status == 200)
+		buf_add_str(out, buf_str(&reply.text));
+	ctl_reply_free(&reply);
 }
 
 /* Over HTTP there is one daemon; it tells by its own words which one. */

@@ -39,6 +39,9 @@ enum exit_code daemon_ask(const struct admin *a, enum daemon d, const struct que
 enum exit_code daemon_ask_alone(const struct admin *a, enum daemon d, const struct question *q,
                                 json_t **out);
 
+/* A page of text; nothing when the daemon does not give it. */
+void daemon_fetch(const struct admin *a, enum daemon d, const char *path, struct buf *out);
+
 /* Locates the daemons, and asks workerd, or if that is down proxyd: for what either can
  * answer. */
 enum exit_code daemons_ask_any(struct admin *a, const struct question *q, json_t **out);

@@ -23,6 +23,7 @@ enum print_kind {
 	PRINT_BYTES,       /* 1536 -> "1.5 KiB" */
 	PRINT_LIMIT,       /* as PRINT_BYTES, 0 is "unlimited" */
 	PRINT_COUNT_LIMIT, /* likewise, as PRINT_COUNT */
+	PRINT_RATE,        /* a number, perhaps with a fraction: 12345, 123, 12.3, 1.23 */
 	PRINT_SECONDS,     /* a duration: 93784 -> "1d 2h 3m" */
 	PRINT_MS,          /* a duration in milliseconds: 1234 -> "1.2s" */
 	PRINT_SINCE,       /* an RFC 3339 time: "12s ago", "in 40s" */

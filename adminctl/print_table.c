@@ -63,8 +63,8 @@ static void fill(struct table *t, const json_t *rows, const struct print_column 
 
 static bool is_right_aligned(enum print_kind k)
 {
-	return k == PRINT_COUNT || k == PRINT_BYTES || k == PRINT_LIMIT || k == PRINT_COUNT_LIMIT ||
-	       k == PRINT_MS;
+	return k == PRINT_COUNT || k == PRINT_RATE || k == PRINT_BYTES || k == PRINT_LIMIT ||
+	       k == PRINT_COUNT_LIMIT || k == PRINT_MS;
 }
 
 static void lay_out(const struct table *t, const struct print_column *columns)

@@ -98,6 +98,14 @@ static void put_number(struct buf *out, json_int_t n, enum print_kind kind)
 		buf_printf(out, "%lld", (long long)n);
 }
 
+static void put_real(struct buf *out, double v, enum print_kind kind)
+{
+	if (kind == PRINT_BYTES)
+		put_bytes(out, (json_int_t)v);
+	else
+		buf_printf(out, "%.*f", v == 0 || v >= 100 ? 0 : v >= 10 ? 1 : 2, v);
+}
+
 static void put_list(struct buf *out, const json_t *list, enum print_kind kind)
 {
 	size_t i;
@@ -117,6 +125,8 @@ void print_value(struct buf *out, const json_t *v, enum print_kind kind)
 		buf_add_cstr(out, json_is_true(v) ? "yes" : "no");
 	else if (json_is_integer(v))
 		put_number(out, json_integer_value(v), kind);
+	else if (json_is_real(v))
+		put_real(out, json_real_value(v), kind);
 	else if (json_is_string(v) && kind == PRINT_SINCE)
 		put_since(out, json_string_value(v));
 	else if (json_is_string(v) && json_string_length(v) > 0)

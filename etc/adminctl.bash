@@ -4,10 +4,10 @@
 _adminctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status validate reload workers run replicate over-replication rebalance drain remove-backend object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
-	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -dry-run -execute -purge -confirm"
+	local commands="status top validate reload workers run replicate over-replication rebalance drain remove-backend reconcile verify sync object ls buckets cleanup-queue dlq replication-queue usage usage-flush log-level version help"
+	local options="-config -socket-dir -addr -token -json -wait -r -all -limit -dry-run -execute -purge -confirm -backend -bucket -prefix"
 	local jobs="cleanup_queue pending_reaper multipart_cleanup rebalance replication
-	over_replication_cleanup lifecycle drain"
+	over_replication_cleanup lifecycle drain reconcile"
 	local levels="debug info warn error"
 
 	case $prev in
@@ -19,7 +19,7 @@ _adminctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	-addr | --addr | -token | --token | -limit | --limit)
+	-addr | --addr | -token | --token | -limit | --limit | -backend | --backend | -bucket | --bucket | -prefix | --prefix)
 		return
 		;;
 	run)

@@ -16,6 +16,7 @@
 #include "observe/metrics.h"
 #include "store/store.h"
 #include "workerd/removal.h"
+#include "workerd/requested.h"
 #include "workerd/runs.h"
 #include "workerd/scheduler.h"
 #include "workerd/serve.h"
@@ -155,6 +156,8 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"GET", "/admin/api/over-replication", get_over_replication, false},
 		{"POST", "/admin/api/over-replication", run_over_replication, false},
 		{"POST", "/admin/api/rebalance", run_rebalance, false},
+		{"POST", "/admin/api/reconcile", requested_reconcile, false},
+		{"POST", "/admin/api/sync", requested_sync, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
@@ -169,8 +172,10 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		admin_error(c, 404, "not found");
 }
 
-static bool is_metrics(const struct http_call *c, const struct config *config)
+static bool is_metrics(const struct http_call *c, const struct config *config, bool control)
 {
+	if (control)
+		return str_eq(c->path, STR("/metrics"));
 	return config->telemetry.metrics.enabled &&
 	       str_eq(c->path, str_of(config->telemetry.metrics.path));
 }
@@ -208,7 +213,7 @@ void admin_handle(struct http_call *c, bool control)
 		admin_reply_health(c, db_is_healthy(w->db));
 	else if (str_eq(c->path, STR("/health/ready")))
 		admin_reply_ready(c, w->ready && !w->stopping);
-	else if (is_metrics(c, config))
+	else if (is_metrics(c, config, control))
 		handle_metrics(c);
 	else
 		admin_error(c, 404, "not found");

@@ -33,7 +33,7 @@ struct job {
 };
 
 extern const struct job job_cleanup, job_drain, job_lifecycle, job_multipart_gc, job_overreplicate,
-	job_reap, job_rebalance, job_remove, job_replicate;
+	job_reap, job_rebalance, job_reconcile, job_remove, job_replicate;
 
 /* At most this many items of one pass at the same time. */
 #define PASS_MEMBERS 64

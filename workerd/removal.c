@@ -11,13 +11,10 @@
 #include "ctl/admin.h"
 #include "ctl/confirm.h"
 #include "net/http_server.h"
-#include "rt/task.h"
 #include "store/removal.h"
 #include "store/requests.h"
+#include "workerd/requested.h"
 #include "workerd/worker.h"
-
-/* Between two looks at a job that is waited for. */
-#define STEP (200 * CLOCK_MS)
 
 struct removal {
 	struct http_call *c;
@@ -101,41 +98,21 @@ static void reply_preview(struct removal *r)
 	admin_reply(r->c, 200, o);
 }
 
-static void reply_end(struct removal *r, const struct store_request *q)
+static void reply_end(struct removal *r, int64_t id)
 {
-	json_t *result = json_loadb(q->result.p, q->result.n, 0, NULL);
-	json_t *o = json_pack("{s:s, s:s}", "status",
-	                      r->purge ? "backend purged" : "backend removed", "backend", r->name);
+	bool ok;
+	json_t *result = requested_wait(r->setup->store, id, &ok);
+	json_t *o;
 
-	if (result)
-		json_object_update(o, result);
+	if (!result) {
+		admin_error(r->c, 503, "the removal goes on");
+		return;
+	}
+	o = json_pack("{s:s, s:s}", "status", r->purge ? "backend purged" : "backend removed",
+	              "backend", r->name);
+	json_object_update(o, result);
 	json_decref(result);
 	admin_reply(r->c, 200, o);
-}
-
-static bool is_over(const struct store_request *q)
-{
-	return !str_eq(q->state, STR("requested")) && !str_eq(q->state, STR("running"));
-}
-
-static void wait_for_end(struct removal *r, int64_t id)
-{
-	struct arena *a = arena_new();
-	struct error e;
-
-	do {
-		struct store_request *q;
-		size_t n;
-
-		arena_free(&a);
-		a = arena_new();
-		if (store_requests(r->setup->store, id, 1, a, &q, &n, &e) == ERR_OK && n > 0 &&
-		    is_over(q)) {
-			reply_end(r, q);
-			break;
-		}
-	} while (task_sleep(STEP) == 0);
-	arena_free(&a);
 }
 
 /* --- all of it ---------------------------------------------------------------------------- */
@@ -156,7 +133,7 @@ static void begin(struct removal *r)
 	                      r->purge ? "{\"purge\": true}" : "{}", &id, &e) != ERR_OK)
 		fail(r, &e);
 	else
-		wait_for_end(r, id);
+		reply_end(r, id);
 }
 
 static void remove_backend(struct removal *r)

@@ -37,7 +37,7 @@
 
 static const struct job *const jobs[] = {
 	&job_cleanup,       &job_reap,      &job_multipart_gc, &job_rebalance, &job_replicate,
-	&job_overreplicate, &job_lifecycle, &job_drain,        &job_remove,
+	&job_overreplicate, &job_lifecycle, &job_drain,        &job_remove,    &job_reconcile,
 };
 #define N_JOBS (sizeof jobs / sizeof *jobs)
 

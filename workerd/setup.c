@@ -95,6 +95,7 @@ static void setup_close(struct setup *s)
 	if (s->store)
 		store_free(&s->store);
 	free(s->silent_until);
+	free(s->told_full);
 	free(s->breakers);
 	free(s->usage);
 	config_free(&s->owned);
@@ -113,6 +114,7 @@ enum err setup_open(const struct worker *w, const struct config *c, struct confi
 	s->breakers = MAKE_ALL(struct breaker, c->n_backends);
 	s->usage = MAKE_ALL(struct usage, c->n_backends);
 	s->silent_until = mem_alloc((c->n_backends + 1) * sizeof *s->silent_until);
+	s->told_full = mem_alloc((c->n_backends + 1) * sizeof *s->told_full);
 	s->store = store_new(w->db, c, w->instance);
 	r = backend_set_open(c, s->breakers, s->store, &s->backends, e);
 	if (r != ERR_OK) {

@@ -55,6 +55,7 @@ static void add_depths(struct worker *w, json_t *status)
 		                    json_integer((json_int_t)d.cleanup_queue));
 		json_object_set_new(status, "cleanup_dlq", json_integer((json_int_t)d.cleanup_dlq));
 		json_object_set_new(status, "intents", json_integer((json_int_t)d.intents));
+		json_object_set_new(status, "uploads", json_integer((json_int_t)d.uploads));
 	}
 	setup_drop(&s);
 }

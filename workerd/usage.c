@@ -3,6 +3,7 @@
  * The usage that the jobs cause. The counters are those of the setup, so whoever has
  * taken the flusher must look which setup is the current one.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "rt/task.h"
@@ -10,6 +11,46 @@
 #include "workerd/worker.h"
 
 #define COMPONENT "usage_flush"
+
+/* A backend is told to be nearly full at this share of its quota, once in this time. */
+#define FULL_SHARE 0.8
+#define FULL_AGAIN (3600 * CLOCK_SEC)
+
+static bool is_nearly_full(const struct store_space *p)
+{
+	return p->limit > 0 && (double)(p->used + p->orphaned) >= FULL_SHARE * (double)p->limit;
+}
+
+static void warn_about(const struct store_space *p)
+{
+	uint64_t taken = p->used + p->orphaned;
+
+	log_warn("quota", "backend is nearly full", LOG_S("backend", p->backend),
+	         LOG_INT("utilization_pct", (double)taken * 100 / (double)p->limit),
+	         LOG_INT("bytes_available", taken < p->limit ? p->limit - taken : 0),
+	         LOG_INT("bytes_limit", p->limit));
+}
+
+static void warn_about_space(struct setup *s)
+{
+	struct arena *a = arena_new();
+	struct store_space *space;
+	size_t n = 0;
+
+	if (store_space(s->store, a, &space, &n, NULL) != ERR_OK)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct backend *b = backend_by_name(&s->backends, space[i].backend);
+
+		if (!b || !is_nearly_full(&space[i]))
+			continue;
+		if (s->told_full[b->index] > 0 && rt_now() < s->told_full[b->index] + FULL_AGAIN)
+			continue;
+		s->told_full[b->index] = rt_now();
+		warn_about(&space[i]);
+	}
+	arena_free(&a);
+}
 
 void worker_usage_main(void *arg)
 {
@@ -19,6 +60,7 @@ void worker_usage_main(void *arg)
 		struct setup *s = setup_use(w);
 
 		usage_flush_tick(&w->usage_flusher, s->usage, s->config, s->store);
+		warn_about_space(s);
 		setup_drop(&s);
 	}
 }

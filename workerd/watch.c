@@ -71,7 +71,9 @@ static void ask(struct watch *w, const struct setup *s, struct backend *b)
 	size_t n;
 
 	w->asked[b->index] = rt_now();
-	if (store_copies_on(s->store, b->name, STR(""), 1, a, &copy, &n, NULL) == ERR_OK && n > 0)
+	if (store_copies_on(s->store, b->name, STR(""), STR_NULL, 1, a, &copy, &n, NULL) ==
+	            ERR_OK &&
+	    n > 0)
 		backend_head(b, a, copy->backend_key, &info, NULL);
 	arena_free(&a);
 }

@@ -53,6 +53,9 @@ struct backend_put {
 	bool source_failed; /* the error came from reading `body` */
 };
 
+/* Cache-Control, Content-Disposition, -Encoding, -Language, Expires. */
+#define BACKEND_HEADERS_MAX 5
+
 struct backend_get {
 	struct str key;
 	bool ranged; /* then bytes first..last, inclusive */
@@ -67,10 +70,14 @@ struct backend_get {
 struct backend_info {
 	uint64_t size;
 	int64_t modified;          /* microseconds since 1970, 0 when unknown */
-	struct str_pair *metadata; /* without the prefix, lower case; head only */
+	struct str key;            /* list only; what follows is of head only */
+	struct str_pair *metadata; /* without the prefix, lower case */
 	size_t n_metadata;
-	struct str content_type; /* head only */
-	struct str key;          /* list only */
+	struct str content_type;
+	struct str_pair headers[BACKEND_HEADERS_MAX]; /* what else goes back to readers: */
+	size_t n_headers;                             /* "cache-control" ... */
+	struct str etag;   /* as the backend tells it, without quotes; may be empty */
+	char etag_md5[33]; /* as in struct backend_put */
 };
 
 struct backend_list {

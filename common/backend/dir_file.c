@@ -292,22 +292,24 @@ static enum err publish(struct dir_write *w)
 	return ERR_OK;
 }
 
-static void take_digest(struct dir_write *w)
+/* Of bytes that were seen; those of a copy were not. */
+static void describe_bytes(struct dir_write *w)
 {
 	uint8_t md5[MD5_SIZE];
 
 	digest_final(w->md5, md5);
 	hex_encode(md5, sizeof(md5), w->etag);
+	dir_meta_add_md5(&w->meta, w->etag);
 }
 
 enum err dir_write_finish(struct dir_write *w)
 {
+	if (w->md5 != NULL)
+		describe_bytes(w);
 	if (fsetxattr(w->fd, DIR_META_NAME, w->meta.p, w->meta.n, 0) < 0)
 		return dir_error(&w->job.error, "describe", w->path);
 	if (fsync(w->fd) < 0)
 		return dir_error(&w->job.error, "sync", w->path);
-	if (w->md5 != NULL)
-		take_digest(w);
 	return publish(w);
 }
 

@@ -5,14 +5,17 @@
  *
  *     content-type=image/jpeg
  *     meta.s3o-generation=01J...
+ *     md5=d41d8cd9...
  *
  * Control characters, DEL and '%', and '=' in names, are written as %XX.
  */
 #include "backend/dir_private.h"
 #include "net/uri.h"
+#include "s3proto/etag.h"
 
 #define TYPE_NAME   "content-type"
 #define META_PREFIX "meta."
+#define MD5_NAME    "md5"
 
 static void add_escaped(struct buf *out, struct str s, bool is_name)
 {
@@ -42,6 +45,22 @@ void dir_meta_write(struct buf *out, const struct backend_put *p)
 		add_line(out, META_PREFIX, p->metadata[i].name, p->metadata[i].value);
 }
 
+void dir_meta_add_md5(struct buf *out, const char *hex)
+{
+	add_line(out, "", STR(MD5_NAME), str_of(hex));
+}
+
+/* Of a file that somebody else has described, anything may stand there. */
+static void take_md5(struct str value, struct backend_info *out)
+{
+	uint8_t md5[MD5_SIZE];
+
+	if (!etag_to_md5(value, md5))
+		return;
+	hex_encode(md5, sizeof(md5), out->etag_md5);
+	out->etag = value;
+}
+
 static size_t count_lines(struct str text)
 {
 	size_t n = 1;
@@ -65,6 +84,8 @@ void dir_meta_read(struct arena *a, struct str text, struct backend_info *out)
 			continue;
 		if (str_eq(name, STR(TYPE_NAME)))
 			out->content_type = value;
+		else if (str_eq(name, STR(MD5_NAME)))
+			take_md5(value, out);
 		else if (str_starts(name, STR(META_PREFIX)))
 			out->metadata[out->n_metadata++] =
 				(struct str_pair){str_skip(name, sizeof(META_PREFIX) - 1), value};

@@ -182,8 +182,11 @@ void dir_remove_free(void *remove);
 #define DIR_META_NAME "user.s3o.meta"
 /* ext4 keeps all attributes of a file in one block of 4 KiB. */
 #define DIR_META_MAX 3500
+/* Of this the line that is added when all bytes have been written. */
+#define DIR_META_MD5 (sizeof("md5=\n") - 1 + 2 * MD5_SIZE)
 
 void dir_meta_write(struct buf *out, const struct backend_put *p);
+void dir_meta_add_md5(struct buf *out, const char *hex);
 /* Unreadable lines are left out. Everything is copied into the arena. */
 void dir_meta_read(struct arena *a, struct str text, struct backend_info *out);
 

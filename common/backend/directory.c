@@ -171,7 +171,7 @@ static struct dir_write *write_new(struct dir_root *root, const char *path, uint
 
 static enum err check_meta(const struct dir_write *w, struct error *e)
 {
-	if (w->meta.n <= DIR_META_MAX)
+	if (w->meta.n + DIR_META_MD5 <= DIR_META_MAX)
 		return ERR_OK;
 	return err_set(e, ERR_TOO_LARGE, "%zu bytes of metadata", w->meta.n);
 }

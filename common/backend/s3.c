@@ -150,12 +150,13 @@ static bool etag_may_be_md5(const struct http_exchange *x)
 	               NULL;
 }
 
-static void take_etag(struct backend_put *p, const struct http_exchange *x, struct str etag)
+static void take_etag(char md5_hex[2 * MD5_SIZE + 1], const struct http_exchange *x,
+                      struct str etag)
 {
 	uint8_t md5[MD5_SIZE];
 
 	if (etag_may_be_md5(x) && etag_to_md5(etag_strip(etag), md5))
-		hex_encode(md5, sizeof(md5), p->etag_md5);
+		hex_encode(md5, sizeof(md5), md5_hex);
 }
 
 /* 4xx is the client's fault, as the server sees it: nothing was stored. Not so 408,
@@ -188,7 +189,7 @@ static enum err s3_put(struct backend *b, struct arena *a, struct backend_put *p
 		p->sent_any = may_be_stored(&x);
 		return s3_refusal(s, a, &x, p->body->size, e);
 	}
-	take_etag(p, &x, field_of(&x, STR("etag")));
+	take_etag(p->etag_md5, &x, field_of(&x, STR("etag")));
 	body_close(&x.body);
 	return ERR_OK;
 }
@@ -220,7 +221,7 @@ static enum err take_copy(struct arena *a, struct backend_put *p, struct http_ex
 	if (r == ERR_OK)
 		r = s3_parse_copy(a, buf_str(&doc), &etag, e);
 	if (r == ERR_OK)
-		take_etag(p, x, etag);
+		take_etag(p->etag_md5, x, etag);
 	return r;
 }
 
@@ -337,6 +338,20 @@ static void take_metadata(struct arena *a, const struct http_head *h, struct bac
 	}
 }
 
+static void take_headers(const struct http_exchange *x, struct backend_info *out)
+{
+	const struct str names[BACKEND_HEADERS_MAX] = {
+		STR("cache-control"), STR("content-disposition"), STR("content-encoding"),
+		STR("content-language"), STR("expires")};
+
+	for (size_t i = 0; i < BACKEND_HEADERS_MAX; i++) {
+		struct str value = field_of(x, names[i]);
+
+		if (value.n > 0)
+			out->headers[out->n_headers++] = (struct str_pair){names[i], value};
+	}
+}
+
 static enum err s3_head(struct backend *b, struct arena *a, struct str key,
                         struct backend_info *out, struct error *e)
 {
@@ -358,6 +373,9 @@ static enum err s3_head(struct backend *b, struct arena *a, struct str key,
 	if (!clock_parse_http(field_of(&x, STR("last-modified")), &out->modified))
 		out->modified = 0;
 	take_metadata(a, &x.head, out);
+	take_headers(&x, out);
+	out->etag = etag_strip(field_of(&x, STR("etag")));
+	take_etag(out->etag_md5, &x, out->etag);
 	return ERR_OK;
 }
 

@@ -161,8 +161,8 @@ struct config {
 		int max_deletes_per_minute; /* 0: no brake */
 	} safety;
 	struct {
-		bool enabled;
-		int64_t interval;
+		bool enabled, remove;
+		int64_t interval, min_age, orphan_age;
 	} reconcile;
 	struct {
 		int batch_size;

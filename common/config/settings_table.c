@@ -395,10 +395,23 @@ static const struct section safety = {
 	.path = "safety", .settings = safety_settings, .prose = "A brake on mass deletion."};
 
 static const struct setting reconcile_settings[] = {
-	{C("enabled", BOOL, reconcile.enabled), .fallback = "false",
-         .prose = "Compare the backends with the catalogue."},
-	{C("interval", DURATION, reconcile.interval), .fallback = "24h", .zero = ZERO_LENIENT,
-         .prose = "Time between two comparisons."},
+	{C("enabled", BOOL, reconcile.enabled), ACTIVE, .fallback = "false",
+         .prose = "Compare the backends with the catalogue now and then. When somebody asks for "
+                  "it, it is done in any case."},
+	{C("interval", DURATION, reconcile.interval), ACTIVE, .fallback = "24h",
+         .zero = ZERO_LENIENT, .prose = "Time between two comparisons."},
+	{C("min_age", DURATION, reconcile.min_age), ACTIVE, .fallback = "15m", .zero = ZERO_VALUE,
+         NOT_NEGATIVE, .always_bound = true,
+         .prose = "What has changed less than that before the comparison began is left alone: "
+                  "writes, clocks that differ, and listings that are behind."},
+	{C("orphan_age", DURATION, reconcile.orphan_age), ACTIVE, .fallback = "168h",
+         .zero = ZERO_VALUE, NOT_NEGATIVE, .always_bound = true,
+         .prose = "Objects of ours that the catalogue does not know are deleted when they are "
+                  "older than that. Before, there is time to notice that it is the wrong "
+                  "database, or an old one."},
+	{C("remove", BOOL, reconcile.remove), ACTIVE, .fallback = "true",
+         .prose = "Take what is missing on a backend out of the catalogue, if there is another "
+                  "copy, and delete such objects. Without, they are only counted."},
 	{0}};
 static const struct section reconcile = {.path = "reconcile",
                                          .settings = reconcile_settings,

@@ -25,6 +25,7 @@ void admin_ask_catalogue(struct http_call *c, struct store *s, const struct conf
 		const char *path;
 		void (*handle)(struct http_call *c, struct store *s, const struct config *config);
 	} handlers[] = {
+		{"/admin/api/check", admin_get_check},
 		{"/admin/api/object-locations", admin_get_locations},
 		{"/admin/api/objects", admin_get_objects},
 		{"/admin/api/buckets", admin_get_buckets},

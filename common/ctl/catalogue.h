@@ -12,7 +12,8 @@ struct store;
 
 /* Rows for a table of routes, whose handler calls admin_ask_catalogue(). */
 #define ADMIN_CATALOGUE_ROUTES(handle)                                                             \
-	{"GET", "/admin/api/object-locations", handle, false},                                     \
+	{"GET", "/admin/api/check", handle, false},                                                \
+		{"GET", "/admin/api/object-locations", handle, false},                             \
 		{"GET", "/admin/api/objects", handle, false},                                      \
 		{"GET", "/admin/api/buckets", handle, false},                                      \
 		{"GET", "/admin/api/cleanup-queue", handle, false},                                \

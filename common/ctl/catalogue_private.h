@@ -15,6 +15,7 @@
 #define CATALOGUE_ROWS_MAX 1000
 
 /* objects.c */
+void admin_get_check(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_locations(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_objects(struct http_call *c, struct store *s, const struct config *config);
 void admin_get_buckets(struct http_call *c, struct store *s, const struct config *config);

@@ -306,3 +306,30 @@ void admin_get_buckets(struct http_call *c, struct store *s, const struct config
 		catalogue_fail(c, "failed to fetch buckets", &e);
 	json_decref(list);
 }
+
+/* --- the catalogue as a whole -------------------------------------------------- */
+
+void admin_get_check(struct http_call *c, struct store *s, const struct config *config)
+{
+	json_t *problems;
+	struct str *list;
+	struct error e;
+	size_t n;
+	enum err r;
+
+	(void)config;
+	if (!admin_read_params(c, NULL, 0))
+		return;
+	r = store_check(s, CATALOGUE_ROWS_MAX, c->arena, &list, &n, &e);
+	if (r == ERR_DB_BUSY)
+		admin_error(c, 503,
+		            "it takes too long here: SELECT * FROM s3o_check() with psql(1)");
+	else if (r != ERR_OK)
+		catalogue_fail(c, "failed to check the catalogue", &e);
+	if (r != ERR_OK)
+		return;
+	problems = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(problems, admin_text(list[i]));
+	admin_reply(c, 200, json_pack("{s:o}", "problems", problems));
+}

@@ -13,7 +13,9 @@
 #ifndef OBJECT_KEY_H
 #define OBJECT_KEY_H
 
+#include <stdbool.h>
 #include "base/arena.h"
+#include "base/codec.h"
 #include "base/str.h"
 
 #define OBJECT_KEY_MAX 1024 /* bytes of a name on a backend */
@@ -21,5 +23,15 @@
 /* part 0: not a part. attempt NULL: the first copy. */
 struct str object_key(struct arena *a, struct str bucket, struct str key, const char *generation,
                       int part, const char *attempt);
+
+/* A name taken apart. The texts point into it. */
+struct object_name {
+	struct str bucket, key;
+	bool is_cut; /* key is only the beginning of it */
+	char generation[ULID_SIZE];
+	int part; /* 0: not a part */
+};
+/* False: it is not of this form. One that is may have been made by somebody else. */
+bool object_key_parse(struct str name, struct object_name *out);
 
 #endif

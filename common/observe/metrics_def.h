@@ -125,6 +125,7 @@
 	X(SERVICE_REPLICATION, "replication")                                                      \
 	X(SERVICE_OVER_REPLICATION, "over_replication_cleanup")                                    \
 	X(SERVICE_REBALANCE, "rebalance")                                                          \
+	X(SERVICE_RECONCILE, "reconcile")                                                          \
 	X(SERVICE_REMOVE, "remove")                                                                \
 	X(SERVICE_DRAIN, "drain")                                                                  \
 	X(SERVICE_MULTIPART_CLEANUP, "multipart_cleanup")
@@ -169,6 +170,7 @@
 	X(REASON_DRAIN_ORPHAN, "drain_orphan")                                                     \
 	X(REASON_DRAIN_STALE_ORPHAN, "drain_stale_orphan")                                         \
 	X(REASON_DRAIN_SOURCE_DELETE, "drain_source_delete")                                       \
+	X(REASON_RECONCILE_ORPHAN, "reconcile_orphan")                                             \
 	X(REASON_BACKEND_REMOVED, "backend_removed")                                               \
 	X(REASON_OBJECT_DELETED, "object_deleted")                                                 \
 	X(REASON_INTENT_EXPIRED, "intent_expired")                                                 \
@@ -233,6 +235,7 @@
 	X(EVENT_STORAGE_DRAIN_CANCEL, "storage.DrainCancel")                                       \
 	X(EVENT_STORAGE_DRAIN_MOVE, "storage.DrainMove")                                           \
 	X(EVENT_STORAGE_DRAIN_REMOVE_REPLICA, "storage.DrainRemoveReplica")                        \
+	X(EVENT_STORAGE_RECONCILE_COMPLETE, "storage.ReconcileComplete")                           \
 	X(EVENT_STORAGE_REMOVE_BACKEND, "storage.RemoveBackend")                                   \
 	X(EVENT_STORAGE_DRAIN_COMPLETE, "storage.DrainComplete")                                   \
 	X(EVENT_LIFECYCLE_DELETE, "lifecycle.delete")                                              \
@@ -331,6 +334,8 @@ METRIC_SETS(METRIC_ENUM_)
 	X(INTENTS_RESOLVED, COUNTER, PW, ALWAYS, "s3o_pending_intents_resolved_total",             \
 	  "How intents ended.", LABEL(status, INTENT_RESULT))                                      \
 	X(INTENTS_DEPTH, GAUGE, W, ALWAYS, "s3o_pending_intents_depth", "Open intents.")           \
+	X(ACTIVE_UPLOADS, GAUGE, W, ALWAYS, "s3o_active_multipart_uploads",                        \
+	  "Open uploads in parts. Each may have parts on several backends.")                       \
 	X(QUOTA_USED, GAUGE, PW, ALWAYS, "s3o_quota_bytes_used", "Bytes of committed copies.",     \
 	  LABEL(backend, BACKEND))                                                                 \
 	X(QUOTA_LIMIT, GAUGE, PW, ALWAYS, "s3o_quota_bytes_limit",                                 \

@@ -101,6 +101,7 @@ enum err store_depths(struct store *s, struct store_depths *out, struct error *e
 	out->cleanup_queue = (uint64_t)db_i64(res, 0, DEPTHS_QUEUE);
 	out->cleanup_dlq = (uint64_t)db_i64(res, 0, DEPTHS_DLQ);
 	out->intents = (uint64_t)db_i64(res, 0, DEPTHS_INTENTS);
+	out->uploads = (uint64_t)db_i64(res, 0, DEPTHS_UPLOADS);
 	out->next_cleanup = db_wall(res, 0, DEPTHS_NEXT_CLEANUP);
 	db_result_free(&res);
 	return ERR_OK;

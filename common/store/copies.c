@@ -82,7 +82,7 @@ const struct store_held *store_held_find(const struct store_held *held, size_t n
 	return n ? bsearch(&id, held, n, sizeof *held, by_id) : NULL;
 }
 
-_Static_assert((int)COPIES_ON_SIZE == (int)SMALLEST_COPIES_SIZE, "columns differ");
+_Static_assert((int)COPIES_ON_CREATED == (int)SMALLEST_COPIES_CREATED, "columns differ");
 
 static enum err list_copies(struct store *s, enum query q, const struct args *args, struct arena *a,
                             struct store_located **out, size_t *n_out, struct error *e)
@@ -99,18 +99,23 @@ static enum err list_copies(struct store *s, enum query q, const struct args *ar
 			.segment = db_i64(res, i, COPIES_ON_SEGMENT_ID),
 			.backend_key = db_dup(a, res, i, COPIES_ON_BACKEND_KEY),
 			.size = (uint64_t)db_i64(res, i, COPIES_ON_SIZE),
+			.created = db_wall(res, i, COPIES_ON_CREATED),
 		};
 	db_result_free(&res);
 	return r;
 }
 
-enum err store_copies_on(struct store *s, const char *backend, struct str after, int n,
-                         struct arena *a, struct store_located **out, size_t *n_out,
+enum err store_copies_on(struct store *s, const char *backend, struct str after, struct str until,
+                         int n, struct arena *a, struct store_located **out, size_t *n_out,
                          struct error *e)
 {
 	struct args args = {0};
 	arg_text(&args, backend);
 	arg_str(&args, after);
+	if (until.p)
+		arg_str(&args, until);
+	else
+		arg_null(&args);
 	arg_i64(&args, n);
 	return list_copies(s, Q_COPIES_ON, &args, a, out, n_out, e);
 }
@@ -173,6 +178,8 @@ enum err store_copy_remove(struct store *s, int64_t segment, const struct store_
 			r = err_set(e, ERR_CONFLICT, "the copy is %.*s", STR_FMT(status));
 		else
 			cleanup_queued(s, reason, *reason ? 1 : 0);
+		if (r == ERR_OK && !*reason)
+			store_wake(s, "replication");
 	}
 	db_result_free(&res);
 	return r;

@@ -35,10 +35,12 @@ struct store_located {
 	int64_t segment;
 	struct str backend_key;
 	uint64_t size;
+	int64_t created; /* microseconds since 1970 */
 };
-/* Up to n copies on a backend whose keys come after a key, in order. */
-enum err store_copies_on(struct store *s, const char *backend, struct str after, int n,
-                         struct arena *a, struct store_located **out, size_t *n_out,
+/* Up to n copies on a backend whose keys come after a key and not after `until`
+ * (STR_NULL: no bound), in order. */
+enum err store_copies_on(struct store *s, const char *backend, struct str after, struct str until,
+                         int n, struct arena *a, struct store_located **out, size_t *n_out,
                          struct error *e);
 
 /* The n smallest copies on a backend, by size. */
@@ -61,7 +63,7 @@ struct store_counted {
 
 /* Removes a copy, queueing its deletion with that reason, if at least `keep` others are left
  * on the backends that count (NULL: all do). An empty reason: the bytes are known not to be
- * there. ERR_NOT_FOUND: there is no such copy (any more). ERR_CONFLICT: it is needed. */
+ * there; the segment is looked at. ERR_NOT_FOUND: there is no such copy (any more). ERR_CONFLICT: it is needed. */
 enum err store_copy_remove(struct store *s, int64_t segment, const struct store_copy *copy,
                            const char *reason, int keep, const struct store_counted *counted,
                            struct error *e);

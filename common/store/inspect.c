@@ -295,3 +295,21 @@ enum err store_inspect_replication(struct store *s, int n, struct arena *a,
 	db_result_free(&res);
 	return r;
 }
+
+enum err store_check(struct store *s, int n, struct arena *a, struct str **out, size_t *n_out,
+                     struct error *e)
+{
+	struct args args = {0};
+	struct db_result *res = NULL;
+	*n_out = 0;
+	arg_i64(&args, n);
+	enum err r = db_exec(s->db, Q_CHECK, args.p, &res, e);
+	if (r == ERR_OK) {
+		*n_out = (size_t)db_rows(res);
+		*out = ARENA_ARRAY(a, struct str, *n_out);
+	}
+	for (int i = 0; i < (int)*n_out; i++)
+		(*out)[i] = db_dup(a, res, i, CHECK_PROBLEM);
+	db_result_free(&res);
+	return r;
+}

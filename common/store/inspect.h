@@ -62,6 +62,11 @@ struct store_bucket_size {
 enum err store_inspect_size(struct store *s, struct str bucket, struct store_bucket_size *out,
                             struct error *e);
 
+/* What is not as it must be in the catalogue, a line each, n at most. Reads all of it: a large
+ * one ends with ERR_DB_BUSY. */
+enum err store_check(struct store *s, int n, struct arena *a, struct str **out, size_t *n_out,
+                     struct error *e);
+
 /* --- queues ------------------------------------------------------------------ */
 
 /* A row of the clean-up queue. */

@@ -330,6 +330,7 @@ enum err store_cleanup_postpone(struct store *s, int64_t id, int64_t delay_us, s
 
 struct store_depths {
 	uint64_t cleanup_queue, cleanup_dlq, intents;
+	uint64_t uploads;     /* in parts, open */
 	int64_t next_cleanup; /* when the next row is due, wall clock; 0: none */
 };
 enum err store_depths(struct store *s, struct store_depths *out, struct error *e);

@@ -12,7 +12,7 @@
  *     expiry.c   what lifecycle rules find    copies.c   copies of segments
  *     drains.c   emptying backends            usage.c    of backends, by the month
  *     removal.c  removing backends            requests.c long jobs that were asked for
- *     inspect.c  what operators look at
+ *     inspect.c  what operators look at      reconcile.c what only backends know
  */
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H

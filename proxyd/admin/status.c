@@ -127,6 +127,7 @@ static void add_depths(json_t *o, struct server *s)
 	json_object_set_new(o, "cleanup_queue", number(d.cleanup_queue));
 	json_object_set_new(o, "cleanup_dlq", number(d.cleanup_dlq));
 	json_object_set_new(o, "intents", number(d.intents));
+	json_object_set_new(o, "uploads", number(d.uploads));
 }
 
 void admin_get_status(struct http_call *c, struct str arg)

@@ -47,7 +47,7 @@ BEGIN
 			RETURN;
 		END IF;
 		status := 'late';
-		PERFORM s3o_add_orphan(p_backend, p_size);
+		PERFORM s3o_add_found(p_backend, 0::SMALLINT, 0, p_size, 0);
 	END IF;
 	INSERT INTO cleanup_queue (backend_name, object_key, reason, size_bytes, next_retry)
 	VALUES (p_backend, p_backend_key, p_reason, p_size,

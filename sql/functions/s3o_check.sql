@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Everything that must be true of the catalogue at any time; no row when it is.
--- For tests and for operators who want to know. Reads whole tables.
+-- For tests and for operators who want to know. Reads whole tables, which sessions of the
+-- programs avoid.
 CREATE FUNCTION s3o_check() RETURNS TABLE (problem TEXT)
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET enable_seqscan = on SET enable_bitmapscan = on AS $$
 	WITH slots AS (
 		SELECT backend_name, sum(free)::BIGINT AS free, sum(used)::BIGINT AS used,
 		       sum(reserved)::BIGINT AS reserved, sum(orphan)::BIGINT AS orphan,

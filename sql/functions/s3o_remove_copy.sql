@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Removes a copy of a segment (s3o_retire_copy) that others can do without: at least p_keep
--- of them must be on the backends p_counted (NULL: on any). Status:
+-- of them must be on the backends p_counted (NULL: on any). One whose bytes are not there
+-- (the reason '') may have to be made again. Status:
 --
 --   ok       done
 --   gone     there is no such copy (any more)
@@ -23,6 +24,9 @@ BEGIN
 	  AND (p_counted IS NULL OR backend_name = ANY (p_counted));
 	IF v_others < p_keep THEN
 		RETURN 'needed';
+	END IF;
+	IF p_reason = '' THEN
+		INSERT INTO replication_queue (segment_id) VALUES (p_segment) ON CONFLICT DO NOTHING;
 	END IF;
 	PERFORM s3o_apply(s3o_retire_copy(p_segment, p_backend, p_reason), p_slot);
 	RETURN 'ok';

@@ -43,9 +43,10 @@ WHERE id = $1 AND claimed_by = $2;
 SELECT intent_id, backend_name AS backend, backend_key FROM s3o_reap($1, $2, $3, $4);
 
 -- name: depths :read
--- columns: queue dlq intents next_cleanup
+-- columns: queue dlq intents uploads next_cleanup
 SELECT (SELECT count(*) FROM cleanup_queue WHERE attempts < 10) AS queue,
        (SELECT count(*) FROM cleanup_dlq) AS dlq,
        (SELECT count(*) FROM pending_objects) AS intents,
+       (SELECT count(*) FROM multipart_uploads) AS uploads,
        (SELECT s3o_micros(min(next_retry)) FROM cleanup_queue
         WHERE attempts < 10 AND claimed_at IS NULL) AS next_cleanup;

@@ -26,15 +26,18 @@ SELECT status, queued FROM s3o_add_copy($1, $2, $3, $4);
 -- columns: status
 SELECT s3o_remove_copy($1, $2, $3, $4, $5, $6, $7) AS status;
 
--- Copies on a backend behind a key.
+-- Copies on a backend behind the key $2, and not behind $3 if it is not NULL.
 -- name: copies_on :read
--- columns: segment_id backend_key size
-SELECT segment_id, backend_key, size_bytes AS size FROM object_locations
-WHERE backend_name = $1 AND backend_key > $2 ORDER BY backend_key LIMIT $3;
+-- columns: segment_id backend_key size created
+SELECT segment_id, backend_key, size_bytes AS size, s3o_micros(created_at) AS created
+FROM object_locations
+WHERE backend_name = $1 AND backend_key > $2 AND ($3::TEXT IS NULL OR backend_key <= $3)
+ORDER BY backend_key LIMIT $4;
 
 -- name: smallest_copies :read
--- columns: segment_id backend_key size
-SELECT segment_id, backend_key, size_bytes AS size FROM object_locations
+-- columns: segment_id backend_key size created
+SELECT segment_id, backend_key, size_bytes AS size, s3o_micros(created_at) AS created
+FROM object_locations
 WHERE backend_name = $1 ORDER BY size_bytes, backend_key LIMIT $2;
 
 -- --- too few ---------------------------------------------------------------

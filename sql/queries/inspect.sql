@@ -100,3 +100,7 @@ SELECT q.segment_id, s.bucket, s.object_name AS key, q.attempts, q.last_error AS
 FROM (SELECT * FROM replication_queue ORDER BY next_retry, segment_id LIMIT $1) q
 LEFT JOIN segments s USING (segment_id)
 ORDER BY q.next_retry, q.segment_id;
+
+-- name: check :read
+-- columns: problem
+SELECT problem FROM s3o_check() LIMIT $1;

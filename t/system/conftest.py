@@ -92,16 +92,20 @@ def inspect(o):
 
 @pytest.fixture
 def launch(postgres, workdir, directories, request):
-    """launch(backends, extra) starts an Orchestrator; all are stopped and
-    checked at the end of the test. It has one child, which costs less, unless the
-    module has PROCESSES because it is about several."""
+    """launch(backends, extra) starts an Orchestrator, with hosts=2 and a twin (S3O_HOSTS=2:
+    everywhere); all are stopped and checked at the end of the test. It has one child, which
+    costs less, unless the module has PROCESSES because it is about several."""
     started = []
     cluster = postgres
 
-    def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True, **options):
+    def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True,
+              hosts=int(os.environ.get("S3O_HOSTS", "1")), **options):
         options.setdefault("processes", getattr(request.module, "PROCESSES", 1))
         o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
                          **options)
+        if hosts > 1 and "database" not in options:
+            o.twin = Orchestrator(f"{workdir}/o{len(started)}-twin", postgres, o.backends, extra,
+                                  **{**options, "database": o.database})
         o.checked = check
         started.append(o)
         return o.start(workerd=workerd)

@@ -79,6 +79,27 @@ def test_the_clean_up_queue(launch, directories):
     assert [a for a in o.audit("workerd") if a["event"] == "cleanup_queue.claim_recovered"]
 
 
+def test_a_deletion_that_cannot_be_recorded(launch, directories):
+    """Its row stays claimed, and is taken over; its bytes are given back once."""
+    o = launch(directories(1))
+    o.s3().put_object(Bucket="photos", Key="k", Body=b"body")
+    o.sql("CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS"
+          " $$BEGIN RAISE EXCEPTION 'not now'; END$$")
+    o.sql("CREATE TRIGGER refuse BEFORE DELETE ON cleanup_queue"
+          " FOR EACH ROW EXECUTE FUNCTION refuse()")
+    o.s3().delete_object(Bucket="photos", Key="k")
+    until(lambda: any("not now" in line.get("error", "") for line in o.log_lines("workerd")))
+    assert o.backends[0].count() == 0
+    assert o.sql("SELECT attempts, claimed_by IS NOT NULL FROM cleanup_queue") == [(0, True)]
+    o.sql("DROP FUNCTION refuse CASCADE")
+    forget_claims(o)
+    o.sql("NOTIFY s3o_jobs")
+    o.wait_clean()
+    assert o.sql("SELECT sum(orphan) FROM backend_quota_slots") == [(0,)]
+    assert [a["event"] for a in o.audit("workerd") if a["event"].startswith("cleanup_queue")] == [
+        "cleanup_queue.claim_recovered", "cleanup_queue.already_absent"]
+
+
 @pytest.mark.parametrize("point", ["replication-claimed", "replica-sent:3", "replication-copied"])
 def test_replication(launch, directories, point):
     """A copy that was sent and not committed is deleted, one that was committed stays the

@@ -303,7 +303,7 @@ class Clients:
 def test_under_load(launch, directories):
     """A drain of many objects, of all sizes and in parts, to two other backends, under the
     hands of clients: no read fails, nothing is lost or comes back, and all is counted."""
-    o = launch(directories(3, quota="3GB"), {"replication": {"concurrency": 8}})
+    o = launch(directories(3, quota="3GB"), {"replication": {"concurrency": 8}}, hosts=2)
     s3 = o.s3()
     rng = random.Random(0)
     bodies = {}

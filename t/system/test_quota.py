@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import ClientError
 
+from harness.uploads import Upload
 from harness.wait import until
 from harness.wire import Wire
 
@@ -142,3 +143,25 @@ def test_refused_before_the_body(launch, directories):
                "Expect: 100-continue\r\n\r\n".encode())
         assert w.answer().status == 507
     assert o.metrics()["s3o_early_rejections_total"] == 1
+
+
+def test_a_backend_that_is_nearly_full_is_told(launch, directories):
+    """Once, although it is looked at again and again."""
+    o = launch(directories(2, quota=10_000), {"usage_flush": {"interval": "100ms",
+                                                              "fast_interval": "50ms"}})
+    upload = Upload(o.s3(), "open")
+
+    def told():
+        return [(line["backend"], line["utilization_pct"], line["bytes_available"])
+                for line in o.log_lines("workerd") if line["msg"] == "backend is nearly full"]
+    o.s3().put_object(Bucket="photos", Key="k", Body=b"x" * 7999)
+    until(lambda: o.sql("SELECT count(*) FROM object_locations") == [(1,)])
+    assert told() == []
+    o.s3().put_object(Bucket="photos", Key="l", Body=b"x")
+    until(told)
+    o.s3().put_object(Bucket="photos", Key="m", Body=b"x" * 8000)
+    until(lambda: len(told()) > 1)
+    assert told() == [("disk1", 80, 2000), ("disk2", 80, 2000)]
+    status = o.status()
+    assert status["proxyd"]["uploads"] == status["workerd"]["uploads"] == 1
+    upload.abort()

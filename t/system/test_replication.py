@@ -313,7 +313,7 @@ def test_a_backend_is_ill_for_long_and_comes_back(launch, directories, s3_state)
         o = launch([sick, one, two], {
             "replication": {"factor": 2, "spread_over": "site", "unhealthy_threshold": "2s"},
             "backend_circuit_breaker": {"enabled": True, "failure_threshold": 2,
-                                        "open_timeout": "500ms"}})
+                                        "open_timeout": "500ms"}}, hosts=2)
         s3 = o.s3()
         bodies = {f"k{i}": os.urandom(1000) for i in range(10)}
         for key, body in bodies.items():
@@ -322,7 +322,8 @@ def test_a_backend_is_ill_for_long_and_comes_back(launch, directories, s3_state)
         assert all(b == ["sick", "disk1"] for b in copies(o).values())
         server.run("crash", server.port)  # nobody reads or writes: it is noticed all the same
         until(lambda: all(set(b) == {"sick", "disk1", "disk2"} for b in copies(o).values()), 60)
-        assert o.metrics(o.worker_port)["s3o_replication_health_copies_total"] == 10
+        assert sum(host.metrics(host.worker_port)["s3o_replication_health_copies_total"]
+                   for host in (o, o.twin)) == 10
         s3.put_object(Bucket="photos", Key="new", Body=b"new")
         until(lambda: sorted(copies(o, "new")[("new", 1)]) == ["disk1", "disk2"])
         server.run("revive", server.port)

@@ -438,3 +438,60 @@ def test_limits_are_reloaded_and_counters_stay(launch, directories):
     assert usage(o)["disk1"] == (4, 0, 60)
     usage(o)  # proxyd was the first to flush
     assert put(o, "k4", 1) == 507
+
+
+# --- limits of jobs ---
+
+def homes(o):
+    """{backend: copies}"""
+    return dict(o.sql("SELECT backend_name, count(*) FROM object_locations GROUP BY 1"))
+
+
+def test_copies_go_where_the_limits_let_them(launch, directories):
+    """Replication passes over a backend that may not take more, and one that may not be read."""
+    one, two, three = directories(3)
+    o = launch([one, limited(two, ingress_byte_limit=2000), three],
+               {**NEVER, "replication": {"factor": 2, "concurrency": 1}}, workerd=False)
+    for i in range(5):
+        assert put(o, f"k{i}", 1000) == 200
+    assert homes(o) == {"disk1": 5}
+    o.start_workerd()
+    until(lambda: homes(o) == {"disk1": 5, "disk2": 2, "disk3": 3})
+    assert usage(o)["disk2"] == (2, 0, 2000)
+
+
+def test_a_drain_keeps_to_the_limits(launch, directories):
+    """It moves what may be read, tells why the rest stays, and goes on when it may."""
+    first, second = directories(2)
+    o = launch([limited(first, egress_byte_limit=3000), second],
+               {**NEVER, "replication": {"concurrency": 1}})
+    for i in range(8):
+        assert put(o, f"k{i}", 1000) == 200
+    o.adminctl("drain", "start", "disk1")
+
+    def hurry():
+        o.sql("UPDATE backend_drains SET next_round = now() WHERE fruitless > 0")
+        o.sql("SELECT pg_notify('s3o_jobs', 'drain')")
+        return json.loads(o.adminctl("drain", "status", "disk1", "-json").stdout)
+    until(lambda: "limit" in hurry().get("error", ""), 60)
+    assert homes(o) == {"disk1": 5, "disk2": 3}
+    assert usage(o)["disk1"][1] == 3000
+    o.config["backends"][0]["egress_byte_limit"] = 100_000
+    o.write_config()
+    o.adminctl("reload")
+    if hurry()["state"] == "failed":
+        o.adminctl("drain", "start", "disk1")
+    until(lambda: hurry()["state"] == "drained", 60)
+    assert homes(o) == {"disk2": 8}
+
+
+def test_rebalancing_keeps_to_the_limits(launch, directories):
+    first, second = directories(2, quota="100kB")
+    o = launch([first, limited(second, ingress_byte_limit=2000)],
+               {**NEVER, "rebalance": {"enabled": True, "strategy": "spread", "threshold": 0.01,
+                                       "interval": "1h", "concurrency": 1}})
+    for i in range(8):
+        assert put(o, f"k{i}", 1000) == 200
+    o.adminctl("rebalance")
+    assert homes(o) == {"disk1": 6, "disk2": 2}
+    assert usage(o)["disk2"] == (2, 0, 2000)

@@ -330,9 +330,12 @@ static void listing(const char *conninfo)
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(sf_put(&f, arena_printf(f.a, "k%d", i), "a", 10), ERR_OK);
 	ck_assert_int_eq(sf_put(&f, "k", "b", 10), ERR_OK);
-	ck_assert_int_eq(store_copies_on(f.s, "a", STR(""), 2, f.a, &l, &n, &f.e), ERR_OK);
+	ck_assert_int_eq(store_copies_on(f.s, "a", STR(""), STR_NULL, 2, f.a, &l, &n, &f.e),
+	                 ERR_OK);
 	ck_assert(n == 2 && str_starts(l[0].backend_key, STR("bk/k0~")) && l[0].size == 10);
-	ck_assert_int_eq(store_copies_on(f.s, "a", l[1].backend_key, 2, f.a, &l, &n, &f.e), ERR_OK);
+	ck_assert_int_eq(
+		store_copies_on(f.s, "a", l[1].backend_key, STR_NULL, 2, f.a, &l, &n, &f.e),
+		ERR_OK);
 	ck_assert(n == 1 && str_starts(l[0].backend_key, STR("bk/k2~")));
 	sf_close(&f);
 }

@@ -123,7 +123,7 @@ static pid_t hammer_process(const char *conninfo)
 	_exit(hammer.failed > 0 || hammer.committed == 0 || hammer.full == 0);
 }
 
-/* A quota may only be exceeded by bytes that came late, see s3o_add_orphan: then
+/* A quota may only be exceeded by bytes that came late, see s3o_add_found: then
  * the backend is in debt. */
 static int sample(const char *conninfo, pid_t *pids)
 {

@@ -224,6 +224,7 @@ static enum err look_ahead(struct pass *p, struct error *e)
 	metrics_set(METRIC_CLEANUP_DEPTH, 0, 0, 0, (int64_t)d.cleanup_queue);
 	metrics_set(METRIC_CLEANUP_DLQ_DEPTH, 0, 0, 0, (int64_t)d.cleanup_dlq);
 	metrics_set(METRIC_INTENTS_DEPTH, 0, 0, 0, (int64_t)d.intents);
+	metrics_set(METRIC_ACTIVE_UPLOADS, 0, 0, 0, (int64_t)d.uploads);
 	/* Not at once even if it is due by now: the database's clock may differ. */
 	if (d.next_cleanup > 0 && d.next_cleanup < clock_wall() + DEPTHS_INTERVAL)
 		p->due = clock_wall() + DEPTHS_INTERVAL;

@@ -222,7 +222,7 @@ static enum err load_page(struct page *p, struct str position, struct error *e)
 {
 	struct store *store = p->pass->setup->store;
 	struct arena *a = p->pass->arena;
-	enum err r = store_copies_on(store, arena_dup(a, p->backend).p, position, PAGE, a,
+	enum err r = store_copies_on(store, arena_dup(a, p->backend).p, position, STR_NULL, PAGE, a,
 	                             &p->copies, &p->n, e);
 	int64_t *ids;
 

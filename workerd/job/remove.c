@@ -97,8 +97,8 @@ static enum err purge_page(struct removal *r, bool *left, struct error *e)
 {
 	struct pass *p = r->pass;
 	uint64_t before = r->removed;
-	enum err err = store_copies_on(p->setup->store, r->backend, STR(""), PAGE, p->arena,
-	                               &r->copies, &r->n, e);
+	enum err err = store_copies_on(p->setup->store, r->backend, STR(""), STR_NULL, PAGE,
+	                               p->arena, &r->copies, &r->n, e);
 
 	if (err != ERR_OK)
 		return err;

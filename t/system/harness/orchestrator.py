@@ -3,6 +3,7 @@ of their own, a database of their own and the given backends."""
 import http.client
 import json
 import os
+import random
 import signal
 import ssl
 import subprocess
@@ -46,6 +47,11 @@ def context_of(client_certificate):
 
 
 class Orchestrator:
+    """One proxyd and one workerd. With a twin, which is another pair on the same database and
+    backends, clients go to either, and the logs of both are one."""
+
+    twin = None
+
     def __init__(self, directory, postgres, backends, extra=None, processes=2, database=None,
                  scheme="http", client_certificate=None):
         """client_certificate: files of it and its key."""
@@ -80,6 +86,10 @@ class Orchestrator:
         with open(self.config_file, "w") as f:
             json.dump(self.config, f, indent=1)  # JSON is YAML
         os.chmod(self.config_file, 0o600)
+        if self.twin:
+            self.twin.config.update({k: v for k, v in self.config.items()
+                                     if k not in ("server", "worker")})
+            self.twin.write_config()
 
     def _spawn(self, program, env={}):
         log = open(f"{self.dir}/{program}.log", "ab")
@@ -93,6 +103,8 @@ class Orchestrator:
         self.start_proxyd()
         if workerd:
             self.start_workerd()
+        if self.twin:
+            self.twin.start(workerd)
         return self
 
     def start_proxyd(self):
@@ -124,6 +136,8 @@ class Orchestrator:
 
     def stop(self):
         """Ends both programs as an administrator would, and checks that they end well."""
+        if self.twin:
+            self.twin.stop()
         for name in ("workerd", "proxyd"):
             process = getattr(self, name)
             if process and process.poll() is None:
@@ -148,6 +162,8 @@ class Orchestrator:
         setattr(self, name, None)
 
     def kill_everything(self):
+        if self.twin:
+            self.twin.kill_everything()
         for name in ("proxyd", "workerd"):
             process = getattr(self, name)
             if process:
@@ -210,7 +226,7 @@ class Orchestrator:
                 lines.append(json.loads(line))
             except ValueError:
                 pass
-        return lines
+        return lines + (self.twin.log_lines(program) if self.twin else [])
 
     def audit(self, program="proxyd"):
         return [line for line in self.log_lines(program) if line.get("audit")]
@@ -232,9 +248,12 @@ class Orchestrator:
     # --- clients ---
 
     def s3(self, bucket="photos", **options):
-        return client(self.endpoint, *BUCKETS[bucket], **options)
+        host = random.choice([self, self.twin]) if self.twin else self
+        return client(host.endpoint, *BUCKETS[bucket], **options)
 
     def adminctl(self, *args, check=True):
+        if self.twin and args[0] == "reload":
+            self.twin.adminctl(*args, check=check)
         return subprocess.run([f"{BUILD}/adminctl", "-config", self.config_file, *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=check, env={**os.environ, **SANITIZERS})

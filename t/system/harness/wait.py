@@ -1,4 +1,15 @@
+import itertools
+import os
+import random
+import socket
 import time
+
+# Ports of servers: below those that the kernel gives to connections (ip_local_port_range),
+# one of which might come first. Each process of xdist has its own.
+PORTS = 2000
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_first_port = 12000 + _worker % 10 * PORTS
+_next = itertools.count(random.randrange(PORTS))
 
 
 def until(condition, seconds=30, what=None, every=0.02):
@@ -13,12 +24,16 @@ def until(condition, seconds=30, what=None, every=0.02):
         time.sleep(every)
 
 
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_ports(n):
-    import socket
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
+    ports = (_first_port + i % PORTS for i in _next)
+    return list(itertools.islice(filter(is_free, ports), n))

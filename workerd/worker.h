@@ -30,7 +30,7 @@ struct setup {
 	struct backend_set backends;
 	int64_t *silent_until; /* one per backend, monotonic: no deletion before, because
 	                        * it has let one time out; written by the clean-up */
-	int64_t *told_full; /* one per backend, monotonic: when it was told to be nearly full */
+	int64_t *told_full;    /* one per backend, monotonic: when it was told to be nearly full */
 	struct store *store;
 	struct engine *engine;
 	/* private */

@@ -59,7 +59,8 @@ FUZZ_BIN   := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/fuzz/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS:%=$(BUILD)/%)
+# Tests have their databases migrated by a tool.
+all: $(PROGRAMS:%=$(BUILD)/%) $(if $(SANITIZE),$(BUILD)/tools/migrate)
 
 help:
 	@echo 'make            build proxyd, workerd and adminctl into $(BUILD)/'

@@ -42,16 +42,29 @@ static bool may_try_again(enum err rc)
 	return rc == ERR_UNAVAILABLE || rc == ERR_DB_BUSY || rc == ERR_IO || rc == ERR_TIMEOUT;
 }
 
-static enum err migrate(const char *conninfo, struct helper_report *r, int64_t deadline,
-                        struct error *e)
+static enum err try_migrate(const char *conninfo, struct db_blocking **db, struct migrate_result *m,
+                            struct error *e)
+{
+	enum err rc = db_blocking_open(conninfo, db, e);
+
+	if (rc == ERR_OK)
+		rc = migrate_on(*db, m, e);
+	if (rc != ERR_OK)
+		db_blocking_close(db);
+	return rc;
+}
+
+/* Leaves the connection open for what follows. */
+static enum err migrate(const char *conninfo, struct db_blocking **db, struct helper_report *r,
+                        int64_t deadline, struct error *e)
 {
 	struct migrate_result m = {0};
-	enum err rc = migrate_run(conninfo, &m, e);
+	enum err rc = try_migrate(conninfo, db, &m, e);
 
 	while (may_try_again(rc) && clock_mono() < deadline && !r->stop) {
 		log_info("runtime", "waiting for the database", LOG_STR("error", e->text));
 		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
-		rc = migrate_run(conninfo, &m, e);
+		rc = try_migrate(conninfo, db, &m, e);
 	}
 	if (rc == ERR_OK && m.applied > 0)
 		log_info("runtime", "Database migrations applied", LOG_INT("from", m.from),
@@ -64,14 +77,39 @@ static enum err boot(const struct config *c, const char *conninfo, struct helper
                      int64_t deadline, struct error *e)
 {
 	struct helper_report *r = h->report;
+	struct db_blocking *db = NULL;
 	enum err rc = start_embedded(c, r, e);
 
 	if (rc == ERR_OK)
-		rc = migrate(conninfo, r, deadline, e);
+		rc = migrate(conninfo, &db, r, deadline, e);
 	if (rc == ERR_OK)
-		rc = store_sync_config(conninfo, c, e);
+		rc = store_sync_config(db, c, e);
 	if (rc == ERR_OK)
-		rc = usage_flush_blocking(h->usage, c, conninfo, e);
+		rc = usage_flush_blocking(h->usage, c, db, e);
+	db_blocking_close(&db);
+	return rc;
+}
+
+static enum err sync_config(const struct config *c, const char *conninfo, struct error *e)
+{
+	struct db_blocking *db;
+	enum err rc = db_blocking_open(conninfo, &db, e);
+
+	if (rc == ERR_OK)
+		rc = store_sync_config(db, c, e);
+	db_blocking_close(&db);
+	return rc;
+}
+
+static enum err flush_usage(const struct config *c, const char *conninfo, struct usage *usage,
+                            struct error *e)
+{
+	struct db_blocking *db;
+	enum err rc = db_blocking_open(conninfo, &db, e);
+
+	if (rc == ERR_OK)
+		rc = usage_flush_blocking(usage, c, db, e);
+	db_blocking_close(&db);
 	return rc;
 }
 
@@ -87,13 +125,13 @@ static enum err run(enum helper_job job, const struct config *c, struct helper *
 		rc = boot(c, conninfo, h, deadline, e);
 		break;
 	case HELPER_QUOTA:
-		rc = store_sync_config(conninfo, c, e);
+		rc = sync_config(c, conninfo, e);
 		break;
 	case HELPER_EMBEDDED:
 		rc = start_embedded(c, h->report, e);
 		break;
 	case HELPER_USAGE:
-		rc = usage_flush_blocking(h->usage, c, conninfo, e);
+		rc = flush_usage(c, conninfo, h->usage, e);
 		break;
 	}
 	arena_free(&a);

@@ -70,11 +70,11 @@ enum err usage_flush(struct usage *all, const struct config *c, struct store *s,
 	return r;
 }
 
-enum err usage_flush_blocking(struct usage *all, const struct config *c, const char *conninfo,
+enum err usage_flush_blocking(struct usage *all, const struct config *c, struct db_blocking *db,
                               struct error *e)
 {
 	struct flush f = flush_begin(all, c);
-	enum err r = store_usage_add_blocking(conninfo, f.period, f.list, f.n, e);
+	enum err r = store_usage_add_blocking(db, f.period, f.list, f.n, e);
 
 	flush_end(&f, all, r);
 	return r;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 struct config;
+struct db_blocking;
 struct store;
 
 /* In shared memory; zeroed: nobody flushes, nothing has been flushed. */
@@ -41,7 +42,7 @@ void usage_flusher_give(struct usage_flusher *f);
 enum err usage_flush(struct usage *all, const struct config *c, struct store *s, struct error *e);
 
 /* The same without a loop, when no other process is there that could flush. */
-enum err usage_flush_blocking(struct usage *all, const struct config *c, const char *conninfo,
+enum err usage_flush_blocking(struct usage *all, const struct config *c, struct db_blocking *db,
                               struct error *e);
 
 #endif

@@ -313,10 +313,18 @@ static void pause_before_retry(int64_t backoff)
 	task_sleep(backoff / 2 + (int64_t)(random_u64() % (uint64_t)backoff));
 }
 
+/* The first is opened at once. */
+static void wait_until_wanted(struct conn *c)
+{
+	while (c != c->db->conns && !c->db->crowded && !c->db->closing)
+		notify_wait(&c->db->changed, CLOCK_NEVER);
+}
+
 void conn_run(void *arg)
 {
 	struct conn *c = arg;
 	int64_t backoff = BACKOFF_MIN;
+	wait_until_wanted(c);
 	while (!c->db->closing) {
 		struct error e;
 		enum err r = connect_one(c, &e);

@@ -30,6 +30,11 @@
 #define THRESHOLD_DEFAULT    3
 #define OPEN_TIMEOUT_DEFAULT (15 * CLOCK_SEC)
 
+/* When the first connection is not enough: most statements take less than a millisecond,
+ * so that a few in a row are no reason, but nobody should queue behind a slow one. */
+#define CROWD_DEPTH 4
+#define CROWD_AGE   (10 * CLOCK_MS)
+
 const struct db_query *db_query(enum query q)
 {
 	assert((unsigned)q < QUERY_COUNT);
@@ -59,8 +64,17 @@ static void open_breaker(struct db *d, const char *error)
 		d->prober = NULL; /* new connections close it too */
 }
 
+void db_want_all(struct db *d)
+{
+	if (d->crowded)
+		return;
+	d->crowded = true;
+	notify_all(&d->changed);
+}
+
 void db_failed(struct db *d, const char *error)
 {
+	db_want_all(d);
 	d->failures++;
 	if (d->state == DB_CLOSED && d->failures >= d->failure_threshold)
 		open_breaker(d, error);
@@ -204,6 +218,12 @@ static struct conn *least_busy(struct db *d)
 	return best;
 }
 
+static bool is_crowded(const struct conn *c)
+{
+	return c->in_flight >= CROWD_DEPTH ||
+	       (c->first && clock_mono() - c->first->sent >= CROWD_AGE);
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -223,6 +243,8 @@ static enum err find_conn(struct db *d, int64_t deadline, bool patient, struct c
 		if (d->state != DB_CLOSED && !patient)
 			return err_set(e, ERR_UNAVAILABLE, "database: unavailable");
 		*out = least_busy(d);
+		if (*out && is_crowded(*out))
+			db_want_all(d);
 		if (*out && d->state == DB_CLOSED)
 			return ERR_OK;
 		int r = notify_wait(&d->changed, until);

@@ -29,7 +29,7 @@ enum db_state { DB_CLOSED, DB_OPEN, DB_HALF_OPEN };
 
 struct db_options {
 	const char *conninfo;    /* libpq keywords; db_conninfo() makes it */
-	int connections;         /* 0: DB_CONNECTIONS */
+	int connections;         /* at most, 0: DB_CONNECTIONS; one, until calls queue up */
 	int64_t timeout_us;      /* of one statement, 0: 10 s; then ERR_DB_UNCERTAIN for
 	                          * writes, ERR_UNAVAILABLE for reads */
 	int failure_threshold;   /* breaker; 0: 3 */
@@ -77,15 +77,20 @@ enum err db_exec(struct db *d, enum query q, const struct db_param *params, stru
 enum err db_exec_patiently(struct db *d, enum query q, const struct db_param *params,
                            struct db_result **out, struct error *e);
 
-/* Blocking, on a connection of its own, for use at start: runs the statement once
- * per row of values, each in a transaction of its own. values has as many
- * terminated strings per row as the statement has parameters. */
-enum err db_exec_blocking(const char *conninfo, enum query q, const char *const *values,
+/* A connection without a loop, for use at start and in short-lived processes: one for all
+ * that they do, because PostgreSQL forks for each. On failure *out is NULL. */
+struct db_blocking;
+enum err db_blocking_open(const char *conninfo, struct db_blocking **out, struct error *e);
+void db_blocking_close(struct db_blocking **b);
+
+/* Runs the statement once per row of values, each in a transaction of its own. values has
+ * as many terminated strings per row as the statement has parameters. */
+enum err db_exec_blocking(struct db_blocking *b, enum query q, const char *const *values,
                           size_t rows, struct error *e);
 
 /* The same for one statement that tells something: parameters and result as of db_exec(),
  * and its errors, but ERR_UNAVAILABLE also when the connection breaks at the wrong moment. */
-enum err db_query_blocking(const char *conninfo, enum query q, const struct db_param *params,
+enum err db_query_blocking(struct db_blocking *b, enum query q, const struct db_param *params,
                            struct db_result **out, struct error *e);
 
 int db_rows(const struct db_result *r);

@@ -115,6 +115,12 @@ void statement_free(struct statement *s);
  * if nothing at all has come for that long. */
 void conn_timed_out(struct conn *c, const struct statement *s);
 
+/* --- blocking.c ------------------------------------------------------------ */
+
+struct db_blocking {
+	PGconn *conn;
+};
+
 /* --- db.c ------------------------------------------------------------------ */
 
 struct db {
@@ -125,6 +131,7 @@ struct db {
 
 	struct conn *conns;
 	size_t n_conns;
+	bool crowded; /* more than the first connection are wanted, from now on */
 	struct wait_group tasks;
 	struct semaphore connecting; /* one at a time: it occupies a thread */
 	struct notify changed;       /* a connection is ready, the breaker moved, closing */
@@ -145,6 +152,9 @@ struct db {
  * caller, or NULL when a parameter has a NUL inside, which no text has. */
 char *db_terminate(const struct db_query *q, const struct db_param *params, const char **values);
 
+/* Statements queue up on the first connection, or it is in trouble: the others are opened,
+ * too. Until then they would only cost the server. */
+void db_want_all(struct db *d);
 void db_failed(struct db *d, const char *error); /* one failure for the breaker */
 void db_succeeded(struct db *d);                 /* a statement was answered */
 void db_close_breaker(struct db *d);             /* a probe was answered */

@@ -166,8 +166,6 @@ static enum err migrate_locked(PGconn *conn, struct migrate_result *out, struct 
 
 static enum err prepare_session(PGconn *conn, struct error *e)
 {
-	if (PQstatus(conn) != CONNECTION_OK)
-		return pg_conn_error(conn, "database", e);
 	if (PQserverVersion(conn) < SERVER_MIN)
 		return err_set(e, ERR_UNSUPPORTED, "PostgreSQL %d or newer is needed, this is %d",
 		               SERVER_MIN / 10000, PQserverVersion(conn) / 10000);
@@ -175,13 +173,25 @@ static enum err prepare_session(PGconn *conn, struct error *e)
 	return run_simple(conn, "SELECT pg_advisory_lock(1012)", e);
 }
 
-enum err migrate_run(const char *conninfo, struct migrate_result *out, struct error *e)
+enum err migrate_on(struct db_blocking *b, struct migrate_result *out, struct error *e)
 {
 	*out = (struct migrate_result){0};
-	PGconn *conn = PQconnectdb(conninfo);
-	enum err r = prepare_session(conn, e);
+	enum err r = prepare_session(b->conn, e);
+	if (r != ERR_OK)
+		return r;
+	r = migrate_locked(b->conn, out, e);
+	enum err unlocked = run_simple(b->conn, "SELECT pg_advisory_unlock(1012)",
+	                               r == ERR_OK ? e : NULL); /* what came first is told */
+	return r == ERR_OK ? unlocked : r;
+}
+
+enum err migrate_run(const char *conninfo, struct migrate_result *out, struct error *e)
+{
+	struct db_blocking *b;
+	*out = (struct migrate_result){0};
+	enum err r = db_blocking_open(conninfo, &b, e);
 	if (r == ERR_OK)
-		r = migrate_locked(conn, out, e);
-	PQfinish(conn); /* releases the lock */
+		r = migrate_on(b, out, e);
+	db_blocking_close(&b);
 	return r;
 }

@@ -18,5 +18,8 @@ struct migrate_result {
 /* A database newer than this program is refused (ERR_CONFLICT). Errors name
  * the file and the line or message of PostgreSQL. */
 enum err migrate_run(const char *conninfo, struct migrate_result *out, struct error *e);
+/* The same on a connection that has more to do afterwards. */
+struct db_blocking;
+enum err migrate_on(struct db_blocking *b, struct migrate_result *out, struct error *e);
 
 #endif

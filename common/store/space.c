@@ -131,7 +131,7 @@ enum err store_claim_folder(struct store *s, const char *backend, const char *id
 
 /* --- the configuration ------------------------------------------------------ */
 
-static enum err sync_backends(const char *conninfo, const struct config *c, struct arena *a,
+static enum err sync_backends(struct db_blocking *db, const struct config *c, struct arena *a,
                               struct error *e)
 {
 	const char **values = ARENA_ARRAY(a, const char *, 2 * c->n_backends);
@@ -140,24 +140,24 @@ static enum err sync_backends(const char *conninfo, const struct config *c, stru
 		values[2 * i + 1] =
 			arena_printf(a, "%llu", (unsigned long long)c->backends[i].quota_bytes);
 	}
-	return db_exec_blocking(conninfo, Q_SYNC_BACKEND, values, c->n_backends, e);
+	return db_exec_blocking(db, Q_SYNC_BACKEND, values, c->n_backends, e);
 }
 
-static enum err sync_buckets(const char *conninfo, const struct config *c, struct arena *a,
+static enum err sync_buckets(struct db_blocking *db, const struct config *c, struct arena *a,
                              struct error *e)
 {
 	const char **values = ARENA_ARRAY(a, const char *, c->n_buckets);
 	for (size_t i = 0; i < c->n_buckets; i++)
 		values[i] = c->buckets[i].name;
-	return db_exec_blocking(conninfo, Q_SYNC_BUCKET, values, c->n_buckets, e);
+	return db_exec_blocking(db, Q_SYNC_BUCKET, values, c->n_buckets, e);
 }
 
-enum err store_sync_config(const char *conninfo, const struct config *c, struct error *e)
+enum err store_sync_config(struct db_blocking *db, const struct config *c, struct error *e)
 {
 	struct arena *a = arena_new();
-	enum err r = sync_backends(conninfo, c, a, e);
+	enum err r = sync_backends(db, c, a, e);
 	if (r == ERR_OK)
-		r = sync_buckets(conninfo, c, a, e);
+		r = sync_buckets(db, c, a, e);
 	arena_free(&a);
 	return r;
 }

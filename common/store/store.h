@@ -34,6 +34,7 @@
 
 struct config;
 struct db;
+struct db_blocking;
 struct store;
 
 /* instance names this process in intents and claims, e.g. "host:pid:random". The
@@ -44,7 +45,7 @@ const char *store_instance(const struct store *s);
 
 /* Blocking, at start, after the migrations: writes buckets, backends and their quota
  * limits of the configuration into the database. */
-enum err store_sync_config(const char *conninfo, const struct config *c, struct error *e);
+enum err store_sync_config(struct db_blocking *db, const struct config *c, struct error *e);
 
 /* --- writing ------------------------------------------------------------- */
 

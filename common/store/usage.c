@@ -81,14 +81,14 @@ enum err store_usage_add(struct store *s, const char *period, struct store_usage
 	return r;
 }
 
-enum err store_usage_add_blocking(const char *conninfo, const char *period,
+enum err store_usage_add_blocking(struct db_blocking *db, const char *period,
                                   struct store_usage *list, size_t n, struct error *e)
 {
 	struct usage_args u = {0};
 	struct db_result *res = NULL;
 	add_period(&u, period, list, n);
 	add_amounts(&u, list, n);
-	enum err r = db_query_blocking(conninfo, Q_ADD_USAGE, u.a.p, &res, e);
+	enum err r = db_query_blocking(db, Q_ADD_USAGE, u.a.p, &res, e);
 	if (r == ERR_OK)
 		take_totals(res, list, n);
 	free_args(&u);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/err.h"
 
+struct db_blocking;
 struct store;
 
 struct store_amounts {
@@ -27,7 +28,7 @@ struct store_usage {
 enum err store_usage_add(struct store *s, const char *period, struct store_usage *list, size_t n,
                          struct error *e);
 /* The same without a loop. */
-enum err store_usage_add_blocking(const char *conninfo, const char *period,
+enum err store_usage_add_blocking(struct db_blocking *db, const char *period,
                                   struct store_usage *list, size_t n, struct error *e);
 /* Only tells; `add` does not count. */
 enum err store_usage_read(struct store *s, const char *period, struct store_usage *list, size_t n,

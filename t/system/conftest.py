@@ -12,17 +12,21 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from harness import clusters  # noqa: E402
 from harness.clients import MIB, make_file, make_tree  # noqa: E402
 from harness.endpoint import Endpoint  # noqa: E402
 from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
-from harness.postgres import Postgres  # noqa: E402
 from harness.service import TOKEN, Service  # noqa: E402
 from harness.storage import S3Server, disks  # noqa: E402
 
 
+def pytest_configure():
+    clusters.share()
+
+
 @pytest.fixture(scope="session")
 def postgres():
-    cluster = Postgres()
+    cluster = clusters.new_cluster()
     yield cluster
     cluster.remove()
 
@@ -31,7 +35,7 @@ def postgres():
 def own_postgres():
     """A cluster that a test may stop and kill. To be named before `launch`, so
     that it outlives the programs."""
-    cluster = Postgres()
+    cluster = clusters.new_cluster()
     yield cluster
     cluster.remove()
 
@@ -89,12 +93,14 @@ def inspect(o):
 @pytest.fixture
 def launch(postgres, workdir, directories, request):
     """launch(backends, extra) starts an Orchestrator, with hosts=2 and a twin (S3O_HOSTS=2:
-    everywhere); all are stopped and checked at the end of the test."""
+    everywhere); all are stopped and checked at the end of the test. It has one child, which
+    costs less, unless the module has PROCESSES because it is about several."""
     started = []
     cluster = postgres
 
     def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True,
               hosts=int(os.environ.get("S3O_HOSTS", "1")), **options):
+        options.setdefault("processes", getattr(request.module, "PROCESSES", 1))
         o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
                          **options)
         if hosts > 1 and "database" not in options:

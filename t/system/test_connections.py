@@ -11,6 +11,8 @@ from harness.signing import UNSIGNED_TRAILER, Signer
 from harness.wait import until
 from harness.wire import Wire
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 KIB = 1024
 MIB = 1024 * KIB
 

@@ -23,6 +23,8 @@ from harness.uploads import Upload, tag_of
 from harness.wait import until
 from harness.wire import Wire
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 MIB = 1024 * 1024
 SOURCE = {"Bucket": "photos", "Key": "from"}
 QUICK = {"write_path": {"pending_pattern": {"min_age": "5s", "reaper_tick": "1s"}}}

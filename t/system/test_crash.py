@@ -17,6 +17,8 @@ from harness.signing import Signer
 from harness.wait import until
 from harness.wire import Wire
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 # Intents of killed writers are given up soon, so that a test can wait for it.
 KEY_ID, SECRET = BUCKETS["photos"]
 EXTRA = {"write_path": {"pending_pattern": {"min_age": "5s", "reaper_tick": "1s"}},

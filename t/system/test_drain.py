@@ -13,6 +13,8 @@ from harness.memory_s3 import MemoryS3
 from harness.uploads import Upload
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 MIB = 1024 * 1024
 TOKEN = "let-me-in"
 

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from harness.memory_s3 import MemoryS3
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 MIB = 1024 * 1024
 
 

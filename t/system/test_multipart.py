@@ -17,6 +17,8 @@ from harness.wait import until
 from harness.wire import Wire
 from test_crash import EXTRA
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 MIB = 1024 * 1024
 PART = 5 * MIB  # the least, but for the last one
 

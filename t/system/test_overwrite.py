@@ -14,6 +14,8 @@ from harness.service import Service
 from harness.uploads import ByHand, Upload, document
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 
 def test_64_clients_overwrite_one_key(orchestrator):
     o = orchestrator

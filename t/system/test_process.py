@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError
 from harness.orchestrator import BUILD, SANITIZERS
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 ENV = {**os.environ, **SANITIZERS}
 
 
@@ -195,7 +197,7 @@ def test_idle_connections_make_room(launch):
             [f"{BUILD}/proxyd", "-config", o.config_file], stdout=log, stderr=log, cwd=o.dir,
             start_new_session=True, env={**os.environ, **SANITIZERS},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)))
-    until(lambda: o._ready(o.endpoint, o.proxyd), what="proxyd is ready")
+    until(lambda: o._ready(o.port, o.proxyd), what="proxyd is ready")
     silent = [socket.create_connection(("127.0.0.1", o.port)) for _ in range(400)]
     s3 = o.s3()
     for i in range(3):

@@ -11,6 +11,8 @@ from harness.uploads import Upload
 from harness.wait import until
 from harness.wire import Wire
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 MIB = 1024 * 1024
 
 

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 MIB = 1024 * 1024
 
 

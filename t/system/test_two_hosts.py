@@ -8,6 +8,8 @@ import threading
 from harness.memory_s3 import MemoryS3
 from harness.wait import until
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 
 class Counting(MemoryS3):
     """It knows what it was asked to do."""

@@ -6,7 +6,8 @@ from harness.orchestrator import BUILD, Orchestrator
 
 
 def refused(postgres, workdir, directories, name, sql):
-    o = Orchestrator(f"{workdir}/{name}", postgres, directories(1))
+    o = Orchestrator(f"{workdir}/{name}", postgres, directories(1),
+                     database=postgres.new_database("template1"))
     o.sql(sql)
     for program in ("proxyd", "workerd"):
         done = subprocess.run([f"{BUILD}/{program}", "-config", o.config_file], cwd=o.dir,

@@ -12,6 +12,8 @@ from harness.uploads import Upload
 from harness.wait import until
 from test_failover import copy_elsewhere
 
+PROCESSES = 2  # of the systems launched here: children are killed, or share limits
+
 MIB = 1024 * 1024
 
 # Nothing is flushed that a test does not ask for.

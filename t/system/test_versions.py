@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from harness.relay import Relay
 from harness.service import Service
 
+PROCESSES = 2  # of the systems launched here: requests meet across children
+
 KEYS = ["a", "b/1", "b/2", "b/2/x", "c", "d/", "ü/1"]
 
 

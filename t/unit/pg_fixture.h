@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -173,6 +174,52 @@ static const char *pg_place(void)
 	return fits ? "/dev/shm" : "/tmp";
 }
 
+/* For the user that the server runs as. */
+static void pg_own(const char *path)
+{
+	const struct passwd *p = getpwnam("postgres");
+	if (geteuid() == 0 && (!p || chown(path, p->pw_uid, p->pw_gid) != 0))
+		abort();
+}
+
+static void pg_initdb(const char *data)
+{
+	const char *const initdb[] = {pg_print("%s/initdb", pg.bin),
+	                              "--auth=trust",
+	                              "--encoding=UTF8",
+	                              "--locale=C",
+	                              "--username=s3orch",
+	                              "--no-sync",
+	                              "-D",
+	                              data,
+	                              NULL};
+	pg_run(initdb);
+}
+
+/* The folder S3O_UNIT_CLUSTER, where there is one, is for what the first program makes
+ * for all (t/run-unit): initdb costs more than most tests. */
+static void pg_make_data(void)
+{
+	const char *shared = getenv("S3O_UNIT_CLUSTER"), *data = pg_print("%s/data", pg.folder);
+	if (!shared) {
+		pg_initdb(data);
+		return;
+	}
+	const char *first = pg_print("%s/data", shared), *making = pg_print("%s/making", shared);
+	int lock = open(pg_print("%s/lock", shared), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (lock < 0 || flock(lock, LOCK_EX) != 0)
+		abort();
+	if (access(first, F_OK) != 0) {
+		pg_own(shared);
+		pg_initdb(making);
+		if (rename(making, first) != 0)
+			abort();
+	}
+	close(lock);
+	const char *const cp[] = {"/bin/cp", "-a", first, data, NULL};
+	pg_run(cp);
+}
+
 PG_MAYBE static void pg_start(void)
 {
 	glob_t g;
@@ -183,19 +230,10 @@ PG_MAYBE static void pg_start(void)
 	snprintf(pg.bin, sizeof pg.bin, "%s", g.gl_pathv[g.gl_pathc - 1]);
 	globfree(&g);
 	snprintf(pg.folder, sizeof pg.folder, "%s/s3o-unit-pg-XXXXXX", pg_place());
-	const struct passwd *p = getpwnam("postgres");
-	if (!mkdtemp(pg.folder) || (geteuid() == 0 && chown(pg.folder, p->pw_uid, p->pw_gid) != 0))
+	if (!mkdtemp(pg.folder))
 		abort();
-	const char *const initdb[] = {pg_print("%s/initdb", pg.bin),
-	                              "--auth=trust",
-	                              "--encoding=UTF8",
-	                              "--locale=C",
-	                              "--username=s3orch",
-	                              "--no-sync",
-	                              "-D",
-	                              pg_print("%s/data", pg.folder),
-	                              NULL};
-	pg_run(initdb);
+	pg_own(pg.folder);
+	pg_make_data();
 	pg.owner = getpid();
 	if (pipe2(pg.commands, O_CLOEXEC) != 0 || pipe2(pg.answers, O_CLOEXEC) != 0)
 		abort();

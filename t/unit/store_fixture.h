@@ -37,8 +37,11 @@ struct sf {
 
 static void sf_sync(const char *conninfo)
 {
+	struct db_blocking *db;
 	struct error e;
-	ck_assert_msg(store_sync_config(conninfo, &sf_config, &e) == ERR_OK, "%s", e.text);
+	ck_assert_msg(db_blocking_open(conninfo, &db, &e) == ERR_OK, "%s", e.text);
+	ck_assert_msg(store_sync_config(db, &sf_config, &e) == ERR_OK, "%s", e.text);
+	db_blocking_close(&db);
 }
 
 static void sf_open(struct sf *f, const char *conninfo, const char *instance)

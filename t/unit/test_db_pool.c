@@ -340,6 +340,90 @@ START_TEST(test_silent_server)
 }
 END_TEST
 
+/* --- how many connections ------------------------------------------------------------ */
+
+static size_t count_ready(const struct db *d)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < d->n_conns; i++)
+		n += d->conns[i].ready;
+	return n;
+}
+
+/* Statements that follow each other share one, also in a pipeline. */
+static void opened_when_wanted(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 3, 0);
+	int rows;
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
+	ck_assert(!d->crowded);
+	ck_assert_uint_eq(count_ready(d), 1);
+	PGconn *blocker = block_jobs(conninfo);
+	struct call call = {.d = d};
+	task_spawn("call", run_call, &call);
+	pg_until(pg_number(conninfo, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
+	ck_assert_uint_eq(count_ready(d), 1);
+	pg_until(clock_mono() - d->conns[0].first->sent >= 20 * CLOCK_MS);
+	struct call behind = {.d = d};
+	task_spawn("behind", run_call, &behind);
+	pg_until(count_ready(d) == 3);
+	ck_assert_int_eq(find(d, "k", &rows), ERR_OK); /* on one that nothing blocks */
+	ck_assert(!call.done && !behind.done);
+	PQfinish(blocker);
+	pg_until(call.done && behind.done);
+	db_free(&d);
+}
+
+START_TEST(test_opened_when_wanted)
+{
+	pg_in_task(opened_when_wanted, pg_database("opened_when_wanted"));
+}
+END_TEST
+
+/* Nor need they be slow, if there are many. */
+static void opened_for_many(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 2, 0);
+	struct call calls[8];
+	for (size_t i = 0; i < 8; i++) {
+		calls[i] = (struct call){.d = d};
+		task_spawn("call", run_call, &calls[i]);
+	}
+	pg_until(count_ready(d) == 2);
+	for (size_t i = 0; i < 8; i++)
+		pg_until(calls[i].done);
+	db_free(&d);
+}
+
+START_TEST(test_opened_for_many)
+{
+	pg_in_task(opened_for_many, pg_database("opened_for_many"));
+}
+END_TEST
+
+/* The one that is there breaks: another takes its place, without its back-off. */
+static void opened_after_a_loss(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 2, 0);
+	struct conn *spare = &d->conns[1];
+	int rows;
+	ck_assert_uint_eq(count_ready(d), 1);
+	pg_text(conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+	                  "WHERE pid <> pg_backend_pid() AND datname = current_database()");
+	pg_until(spare->ready);
+	ck_assert_int_eq(find(d, "k", &rows), ERR_OK);
+	pg_until(count_ready(d) == 2);
+	ck_assert(db_is_healthy(d));
+	db_free(&d);
+}
+
+START_TEST(test_opened_after_a_loss)
+{
+	pg_in_task(opened_after_a_loss, pg_database("opened_after_a_loss"));
+}
+END_TEST
+
 /* --- lost connections ---------------------------------------------------------------- */
 
 static void terminated(const char *conninfo)
@@ -565,6 +649,9 @@ int main(void)
 	tcase_add_test(t, test_server_timeout);
 	tcase_add_test(t, test_late_write);
 	tcase_add_test(t, test_silent_server);
+	tcase_add_test(t, test_opened_when_wanted);
+	tcase_add_test(t, test_opened_for_many);
+	tcase_add_test(t, test_opened_after_a_loss);
 	tcase_add_test(t, test_terminated);
 	tcase_add_test(t, test_server_gone);
 	tcase_add_test(t, test_closed_while_sending);

@@ -7,6 +7,7 @@
 #include "t/unit/run.h"
 
 #include "backend/usage_flush.h"
+#include "db/db_private.h"
 #include "store/usage.h"
 
 /* Only those of these tests, whose list of backends they know. */
@@ -145,16 +146,18 @@ TEST(hosts)
 static void flush(const char *conninfo)
 {
 	struct usage here[N] = {0}, there[N] = {0};
+	struct db_blocking *db;
 	struct sf f;
 	usage_add_call(&here[0]);
 	usage_add_egress(&here[0], 10);
 	usage_add_ingress(&there[0], 7);
 	usage_add_call(&there[2]);
 	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(db_blocking_open(conninfo, &db, &f.e), ERR_OK);
 	ck_assert_int_eq(usage_flush(here, &sf_config, f.s, &f.e), ERR_OK);
 	expect_amounts(usage_stored(&here[0]), 1, 10, 0);
 	/* without a loop it is the same */
-	ck_assert_int_eq(usage_flush_blocking(there, &sf_config, conninfo, &f.e), ERR_OK);
+	ck_assert_int_eq(usage_flush_blocking(there, &sf_config, db, &f.e), ERR_OK);
 	expect_amounts(usage_stored(&there[0]), 1, 10, 7);
 	expect_amounts(usage_stored(&there[2]), 1, 0, 0);
 	for (int i = 0; i < N; i++)
@@ -163,6 +166,7 @@ static void flush(const char *conninfo)
 	expect_amounts(usage_stored(&here[0]), 1, 10, 7);
 	ck_assert_str_eq(pg_text(conninfo, "SELECT DISTINCT period FROM backend_usage"),
 	                 pg_text(conninfo, "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')"));
+	db_blocking_close(&db);
 	sf_close(&f);
 }
 TEST(flush)
@@ -171,15 +175,20 @@ static void failure(const char *conninfo)
 {
 	struct config_backend limited = {.name = "a", .api_request_limit = 2};
 	struct usage all[N] = {0};
+	struct db_blocking *db;
 	struct sf f;
 	sf_open(&f, conninfo, "one");
+	ck_assert_int_eq(db_blocking_open(conninfo, &db, &f.e), ERR_OK);
 	usage_add_call(&all[0]);
 	usage_add_call(&all[0]);
 	pg_text(conninfo, "ALTER TABLE backend_usage RENAME TO away");
 	ck_assert_int_ne(usage_flush(all, &sf_config, f.s, &f.e), ERR_OK);
-	ck_assert_int_ne(usage_flush_blocking(all, &sf_config, conninfo, &f.e), ERR_OK);
-	ck_assert_int_eq(usage_flush_blocking(all, &sf_config, "host=/nowhere", &f.e),
-	                 ERR_UNAVAILABLE);
+	ck_assert_int_ne(usage_flush_blocking(all, &sf_config, db, &f.e), ERR_OK);
+	pg_text(conninfo, pg_print("SELECT pg_terminate_backend(%d)", PQbackendPID(db->conn)));
+	ck_assert_int_eq(usage_flush_blocking(all, &sf_config, db, &f.e), ERR_UNAVAILABLE);
+	db_blocking_close(&db);
+	ck_assert_int_eq(db_blocking_open("host=/nowhere", &db, &f.e), ERR_UNAVAILABLE);
+	ck_assert_ptr_null(db);
 	expect_amounts(usage_unflushed(&all[0]), 2, 0, 0);
 	ck_assert(!usage_allows(&all[0], &limited, (struct usage_amounts){.api = 1}));
 	pg_text(conninfo, "ALTER TABLE away RENAME TO backend_usage");

@@ -1,9 +1,11 @@
 """The programs under test: proxyd and workerd of one host, with a configuration
 of their own, a database of their own and the given backends."""
+import http.client
 import json
 import os
 import random
 import signal
+import ssl
 import subprocess
 
 import requests
@@ -36,6 +38,14 @@ def merge(base, extra):
     return out
 
 
+def context_of(client_certificate):
+    """Certificates of tests are their own authority."""
+    context = ssl._create_unverified_context()
+    if client_certificate:
+        context.load_cert_chain(*client_certificate)
+    return context
+
+
 class Orchestrator:
     """One proxyd and one workerd. With a twin, which is another pair on the same database and
     backends, clients go to either, and the logs of both are one."""
@@ -44,12 +54,13 @@ class Orchestrator:
 
     def __init__(self, directory, postgres, backends, extra=None, processes=2, database=None,
                  scheme="http", client_certificate=None):
+        """client_certificate: files of it and its key."""
         self.dir = str(directory)
         self.postgres = postgres
         self.backends = backends
         self.port, self.worker_port = free_ports(2)
         self.endpoint = f"{scheme}://127.0.0.1:{self.port}"
-        self.client_certificate = client_certificate  # files of a certificate and its key
+        self.context = context_of(client_certificate) if scheme == "https" else None
         self.database = database or postgres.new_database()
         self.proxyd = self.workerd = None
         os.makedirs(self.dir + "/run", exist_ok=True)
@@ -98,25 +109,30 @@ class Orchestrator:
 
     def start_proxyd(self):
         self.proxyd = self._spawn("proxyd")
-        until(lambda: self._ready(self.endpoint, self.proxyd), what="proxyd is ready")
+        until(lambda: self._ready(self.port, self.proxyd, self.context), what="proxyd is ready")
 
     def start_workerd(self, stop_at=None):
         """stop_at: the point where it dies (common/base/stop.h), perhaps before it is ready."""
         self.workerd = self._spawn("workerd", {"S3O_STOP_AT": stop_at} if stop_at else {})
         if stop_at:
             return
-        until(lambda: self._ready(f"http://127.0.0.1:{self.worker_port}", self.workerd),
-              what="workerd is ready")
+        until(lambda: self._ready(self.worker_port, self.workerd), what="workerd is ready")
 
-    def _ready(self, endpoint, process):
+    def _ready(self, port, process, context=None):
+        """Asked many times until it is true: without requests, which takes milliseconds."""
         if process.poll() is not None:
             raise RuntimeError(f"{process.args[0]} ended with {process.returncode}\n{self.logs()}")
+        if context:
+            c = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
+        else:
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:
-            # Certificates of tests are their own authority.
-            return requests.get(f"{endpoint}/health/ready", timeout=2, verify=False,
-                                cert=self.client_certificate).ok
-        except requests.RequestException:
+            c.request("GET", "/health/ready")
+            return c.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            c.close()
 
     def stop(self):
         """Ends both programs as an administrator would, and checks that they end well."""

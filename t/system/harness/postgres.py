@@ -21,7 +21,7 @@ def _bindir():
     return os.path.dirname(max(found, key=lambda p: int(p.split("/")[4])))
 
 
-def _folder():
+def folder_of_clusters():
     """In memory where there is room: new databases are many small files. Each process of
     tests has a few at a time, of 8 MB, and WAL of up to 1 GB."""
     memory = "/dev/shm"
@@ -30,11 +30,17 @@ def _folder():
     return "/tmp"
 
 
+# The database with the schema and nothing in it, where there is one (clusters.py).
+SCHEMA = "schema"
+
+
 class Postgres:
     """Without fsync: killing processes loses nothing, only a crash of the machine would."""
 
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir=_folder())
+    def __init__(self, data=None):
+        """data: the folder of a cluster that is at rest and has SCHEMA, to be copied."""
+        self.template = SCHEMA if data else "template1"
+        self.dir = tempfile.mkdtemp(prefix="s3o-pg-", dir=folder_of_clusters())
         self.idle = {}  # connections of execute(), by database
         self.bin = _bindir()
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -43,14 +49,19 @@ class Postgres:
         if os.geteuid() == 0:
             shutil.chown(self.dir, self.user)
         os.chmod(self.dir, 0o755)
-        self._run("initdb", "-D", self.dir + "/data", "-U", "s3o", "-A", "trust", "-E", "UTF8",
-                  "--locale=C.UTF-8", "--no-sync")
+        if data:
+            subprocess.run(["cp", "-a", data, self.dir + "/data"], check=True)
+        else:
+            self._run("initdb", "-D", self.dir + "/data", "-U", "s3o", "-A", "trust", "-E", "UTF8",
+                      "--locale=C.UTF-8", "--no-sync", "--wal-segsize=4")
         with open(self.dir + "/data/postgresql.conf", "a") as f:
             f.write(f"""
 listen_addresses = ''
 unix_socket_directories = '{self.dir}'
 max_connections = 200
 fsync = off
+full_page_writes = off
+autovacuum = off
 shared_buffers = 32MB
 log_min_messages = warning
 """)
@@ -105,10 +116,10 @@ log_min_messages = warning
             idle.append(connection)
             return rows
 
-    def new_database(self):
+    def new_database(self, template=None):
         self.databases += 1
         name = f"t{self.databases}"
-        self.execute("postgres", f"CREATE DATABASE {name}")
+        self.execute("postgres", f"CREATE DATABASE {name} TEMPLATE {template or self.template}")
         return name
 
     def drop_database(self, name):

@@ -26,9 +26,9 @@ struct job {
 	bool (*gate)(const struct config *c);        /* false: switched off. NULL: always on */
 	bool at_start;                               /* a pass when the daemon starts */
 	/* ERR_OK even when single items failed (they are retried by their own rules);
-	 * ERR_UNAVAILABLE and ERR_CANCELED are not failures of the job. After
-	 * ERR_UNAVAILABLE and ERR_DB_BUSY it is tried again soon, after other failures
-	 * at its tick. */
+	 * ERR_UNAVAILABLE, ERR_DB_UNCERTAIN and ERR_CANCELED are not failures of the job.
+	 * After the first two and ERR_DB_BUSY it is tried again soon, after other
+	 * failures at its tick. */
 	enum err (*run)(struct pass *p, struct error *e);
 };
 

@@ -161,6 +161,13 @@ static void plan(struct entry *e, int64_t us)
 	e->due = earliest(e->due, rt_now() + us);
 }
 
+/* Also when it went away with a statement on its way: whether that was carried out or not,
+ * the next pass finds what is there. */
+static bool is_away(enum err r)
+{
+	return r == ERR_UNAVAILABLE || r == ERR_DB_UNCERTAIN;
+}
+
 static void work(struct entry *e, struct pass *p)
 {
 	int64_t began = clock_mono();
@@ -172,13 +179,13 @@ static void work(struct entry *e, struct pass *p)
 	/* A database that went away has its own breaker, metric and log lines. */
 	if (r == ERR_OK)
 		succeeded(e, p, began);
-	else if (r == ERR_UNAVAILABLE)
+	else if (is_away(r))
 		skipped(e, "the database is not available");
 	else if (r == ERR_CANCELED)
 		skipped(e, "the daemon stops");
 	else
 		failed(e, p, "", &err);
-	if (r == ERR_UNAVAILABLE || r == ERR_DB_BUSY)
+	if (is_away(r) || r == ERR_DB_BUSY)
 		plan(e, DATABASE_PAUSE);
 	else if (r == ERR_OK && p->again)
 		plan(e, 0);

@@ -291,7 +291,7 @@ def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     names = [w["name"] for w in json.loads(o.adminctl("workers", "--json").stdout)["workers"]]
     assert names == ["cleanup_queue", "pending_reaper", "multipart_cleanup", "rebalance",
                      "replication", "over_replication_cleanup", "lifecycle", "drain", "remove",
-                         "reconcile"]
+                     "reconcile"]
     own_postgres.start()
     until(lambda: _deleted(s3, "k"), 60, "proxyd is back")
     until(lambda: files(o) == 0, 30, "workerd is back")

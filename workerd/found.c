@@ -46,10 +46,17 @@ static struct store *store_of(const struct comparison *c)
 	return c->pass->setup->store;
 }
 
-/* One key; or, when the backend or the database is away, perhaps all that follow. */
+static bool is_over(const struct comparison *c)
+{
+	return c->fatal.code != ERR_OK || c->interrupted.code != ERR_OK;
+}
+
+/* One key; or, when the backend or the database is away, all that follow: they are left to
+ * the repetition, instead of waiting for each. */
 static void failed(struct comparison *c, const char *what, struct str key, const struct error *e)
 {
-	if (e->code == ERR_UNAVAILABLE || e->code == ERR_CANCELED || e->code == ERR_DB_BUSY) {
+	if (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_CANCELED ||
+	    e->code == ERR_DB_BUSY) {
 		c->interrupted = *e;
 		return;
 	}
@@ -304,7 +311,7 @@ static void process(void *arg, size_t i)
 	struct object_name name;
 	struct arena *a;
 
-	if (b->c->fatal.code != ERR_OK)
+	if (is_over(b->c))
 		return;
 	a = arena_new();
 	if (object_key_parse(f->item->key, &name))
@@ -435,8 +442,7 @@ static void process_missing(void *arg, size_t i)
 	bool is_absent;
 	struct arena *a;
 
-	if (c->fatal.code != ERR_OK ||
-	    l->created > c->began - c->pass->setup->config->reconcile.min_age)
+	if (is_over(c) || l->created > c->began - c->pass->setup->config->reconcile.min_age)
 		return;
 	a = arena_new();
 	if (!ask(c, a, l->backend_key, &info, &is_absent) && is_absent)

@@ -19,6 +19,9 @@
 
 #define COMPONENT "reconcile"
 
+/* Differences that are told one by one; the others are only counted. */
+#define TOLD_MAX 1000
+
 /* Keys looked at at the same time. */
 #define CONCURRENCY 8
 
@@ -69,7 +72,7 @@ static void failed(struct comparison *c, const char *what, struct str key, const
 /* For whoever has asked what would be done. */
 static void note(struct comparison *c, const char *what, struct str key, uint64_t size)
 {
-	if (c->dry_run && json_array_size(c->told) < FOUND_TOLD_MAX)
+	if (c->dry_run && json_array_size(c->told) < TOLD_MAX)
 		json_array_append_new(c->told, json_pack("{s:s, s:s%, s:I}", "what", what, "key",
 		                                         key.p, key.n, "size", (json_int_t)size));
 }

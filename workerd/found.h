@@ -34,9 +34,6 @@ struct found_counts {
 #undef X
 };
 
-/* Differences that are told one by one; the others are only counted. */
-#define FOUND_TOLD_MAX 1000
-
 struct comparison {
 	struct pass *pass;
 	struct backend *backend;

@@ -153,7 +153,7 @@ static void open_catalogue(struct child *c)
 
 	s->db = open_db(config, conninfo, s->self);
 	s->store = store_new(s->db, config, c->instance);
-	s->keys = keys_new(s->store, conninfo);
+	s->keys = keys_new(s->store, s->db);
 	arena_free(&a);
 }
 

@@ -70,7 +70,7 @@ static void on_change(struct str payload, void *arg)
 	notify_all(&k->wake);
 }
 
-struct keys *keys_new(struct store *s, const char *conninfo)
+struct keys *keys_new(struct store *s, struct db *db)
 {
 	struct keys *k = MEM_NEW(struct keys);
 
@@ -78,7 +78,7 @@ struct keys *keys_new(struct store *s, const char *conninfo)
 	read_list(k);
 	if (wait_group_spawn(&k->group, "keys", follow, k, &k->task) < 0)
 		abort(); /* no memory for a stack at start */
-	k->listener = db_listen(conninfo, STORE_KEYS_CHANNEL, on_change, k);
+	k->listener = db_listen(db, STORE_KEYS_CHANNEL, on_change, k);
 	return k;
 }
 

@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include "base/str.h"
 
+struct db;
 struct keys;
 struct store;
 
 /* Reads them for the first time, unless the database is away, and starts to follow them.
- * conninfo: for a connection of its own. */
-struct keys *keys_new(struct store *s, const char *conninfo);
-/* Parks until its tasks have left. */
+ * db: that of the store, which tells of changes. */
+struct keys *keys_new(struct store *s, struct db *db);
+/* Parks until its task has left. */
 void keys_free(struct keys **k);
 
 bool keys_is_disabled(const struct keys *k, struct str id);

@@ -226,7 +226,7 @@ static void serve_until_stopped(struct start *s)
 
 	w->scheduler = scheduler_new(w);
 	watch = watch_new(w);
-	listener = db_listen(w->conninfo, "s3o_jobs", on_notification, w->scheduler);
+	listener = db_listen(w->db, "s3o_jobs", on_notification, w->scheduler);
 	doors = serve_new(w, s->tcp, s->control);
 	s->signal_task = task_spawn("signals", signal_main, s);
 	if (wait_group_spawn(&flushing, "usage", worker_usage_main, w, &usage) < 0)

@@ -15,7 +15,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
@@ -137,6 +139,25 @@ struct statement *conn_send(struct conn *c, int query, const char *const *values
 	return s;
 }
 
+/* Nobody waits for the answer but the listener. */
+void conn_listen(struct conn *c, struct db_listener *l)
+{
+	BUF_AUTO sql = {0};
+	char *name = PQescapeIdentifier(c->pg.conn, l->channel, strlen(l->channel));
+	buf_printf(&sql, "LISTEN %s", name ? name : "");
+	buf_add_char(&sql, '\0');
+	PQfreemem(name);
+	if (!PQsendQueryParams(c->pg.conn, sql.p, 0, NULL, NULL, NULL, NULL, 0) ||
+	    !PQpipelineSync(c->pg.conn)) {
+		give_up(c);
+		return;
+	}
+	struct statement *s = push(c, DB_LISTEN);
+	s->task = NULL;
+	s->listener = l;
+	flush(c);
+}
+
 /* --- receiving -------------------------------------------------------------- */
 
 static void note_failure(struct conn *c, struct statement *s)
@@ -163,6 +184,8 @@ static void complete(struct conn *c)
 		db_close_breaker(c->db);
 	else
 		db_succeeded(c->db);
+	if (s->listener && status == PGRES_COMMAND_OK)
+		s->listener->fn(STR(""), s->listener->arg);
 	finish(s);
 }
 
@@ -203,6 +226,15 @@ static void take(struct conn *c, PGresult *r)
 	}
 }
 
+static void hear(struct conn *c)
+{
+	PGnotify *n;
+	while (!c->broken && (n = PQnotifies(c->pg.conn))) {
+		db_notified(c->db, n->relname, n->extra);
+		PQfreemem(n);
+	}
+}
+
 /* PQgetResult gives NULL between the answers of two commands, but never twice in
  * a row while one is outstanding. */
 static void drain(void *arg)
@@ -218,6 +250,7 @@ static void drain(void *arg)
 		if (r)
 			take(c, r);
 	}
+	hear(c);
 }
 
 static bool is_silent(const struct conn *c)
@@ -276,6 +309,8 @@ static void begin(struct conn *c)
 	db_conns_changed(c->db);
 	db_close_breaker(c->db);
 	notify_all(&c->db->changed);
+	if (c == c->db->conns)
+		db_subscribe(c->db);
 }
 
 /* What the server has not received by now it must not execute later, when the

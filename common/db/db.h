@@ -102,12 +102,12 @@ int64_t db_wall(const struct db_result *r, int row, int col); /* timestamptz sel
                                                                * microseconds since 1970 */
 void db_result_free(struct db_result **r);
 
-/* Calls fn(payload, arg) for each notification on the channel, from a task of
- * its own connection, which is kept open and re-opened; fn is also called once
- * with an empty payload after each (re)connect, because notifications may have
- * been missed. Ends with db_listener_free(). */
+/* Calls fn(payload, arg) for each notification on the channel, from a task of the pool; fn
+ * must not wait. It is also called with an empty payload when listening begins, and again
+ * after each lost connection, because notifications may have been missed. Ends with
+ * db_listener_free(), before db_free(). */
 struct db_listener;
-struct db_listener *db_listen(const char *conninfo, const char *channel,
+struct db_listener *db_listen(struct db *d, const char *channel,
                               void (*fn)(struct str payload, void *arg), void *arg);
 void db_listener_free(struct db_listener **l);
 

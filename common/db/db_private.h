@@ -5,6 +5,7 @@
  *     pg.c         one libpq connection in the loop, one statement at a time
  *     conn.c       a connection of the pool: pipelined, reopened when it breaks
  *     db.c         the pool: which connection, breaker, waiting for the answer
+ *     listen.c     who hears of notifications, on the first connection of the pool
  *     sqlstate.c   what an error of PostgreSQL means to a caller
  *     result.c     columns of a result      blocking.c  without a loop
  *     patient.c    on a connection of its own, as long as it takes
@@ -70,15 +71,17 @@ enum err pg_result_error(const PGresult *r, enum err code, const char *what, str
 
 /* --- conn.c ---------------------------------------------------------------- */
 
-#define DB_PROBE (-1) /* SELECT 1, for the breaker */
+#define DB_PROBE  (-1) /* SELECT 1, for the breaker */
+#define DB_LISTEN (-2) /* LISTEN */
 
 /* A statement under way. Belongs to the task that waits for it, or, once that has
  * left, to the connection. */
 struct statement {
 	struct statement *next;
-	struct task *task; /* NULL: nobody waits any more */
-	int query;         /* enum query or DB_PROBE */
-	bool preparing;    /* the answer to PREPARE is still to come */
+	struct task *task;            /* NULL: nobody waits any more */
+	int query;                    /* enum query, DB_PROBE or DB_LISTEN */
+	struct db_listener *listener; /* of DB_LISTEN, as long as it is there */
+	bool preparing;               /* the answer to PREPARE is still to come */
 	bool done;
 	bool lost; /* the connection broke before the answer */
 	int64_t sent;
@@ -108,12 +111,27 @@ void conn_run(void *arg);
 struct statement *conn_send(struct conn *c, int query, const char *const *values);
 void statement_free(struct statement *s);
 
+void conn_listen(struct conn *c, struct db_listener *l);
+
 /* A statement was not answered in time. One that may write is waiting behind others,
  * or its answer would have come: the server's own time-out is shorter. It must not
  * be executed when its caller has been told that the outcome is unknown and others
  * have written, so the connection is given up. For one that only reads, that is done
  * if nothing at all has come for that long. */
 void conn_timed_out(struct conn *c, const struct statement *s);
+
+/* --- listen.c -------------------------------------------------------------- */
+
+struct db_listener {
+	struct db_listener *next; /* of the same db */
+	struct db *db;
+	char *channel;
+	void (*fn)(struct str payload, void *arg);
+	void *arg;
+};
+
+void db_subscribe(struct db *d); /* all listeners, on the first connection: it is new */
+void db_notified(struct db *d, const char *channel, const char *payload);
 
 /* --- blocking.c ------------------------------------------------------------ */
 
@@ -131,6 +149,7 @@ struct db {
 
 	struct conn *conns;
 	size_t n_conns;
+	struct db_listener *listeners;
 	bool crowded; /* more than the first connection are wanted, from now on */
 	struct wait_group tasks;
 	struct semaphore connecting; /* one at a time: it occupies a thread */

@@ -55,14 +55,16 @@ static bool can_copy(const struct segment_write *w, const struct backend *b,
 	       engine_has_room(c, w->s.size);
 }
 
-static enum err send_natively(struct engine *g, struct arena *a, struct segment_write *w,
-                              struct backend *b, struct backend_put *put, struct error *e)
+static enum err send_natively(struct engine *g, struct arena *a, struct segment_copy *c,
+                              struct error *e)
 {
-	struct run *run = w->arg;
+	struct backend *b = c->backend;
+	struct run *run = c->w->arg;
 	(void)g;
-	segment_describe(a, w, put);
+	segment_describe(a, c);
 	run->backend = b->name;
-	return backend_copy(b, a, copy_on(run->whole, b->name)->backend_key, w->s.size, put, e);
+	return backend_copy(b, a, copy_on(run->whole, b->name)->backend_key, c->w->s.size, &c->put,
+	                    e);
 }
 
 /* --- through here --------------------------------------------------------------- */
@@ -99,36 +101,35 @@ static void take_values(struct arena *a, struct segment_write *w, struct run *ru
 	w->s.etag = str_of(hex);
 }
 
-static enum err send_computed(struct engine *g, struct arena *a, struct segment_write *w,
-                              struct backend *b, struct backend_put *put, struct body *bytes,
-                              struct error *e)
+static enum err send_computed(struct engine *g, struct arena *a, struct segment_copy *c,
+                              struct body *bytes, struct error *e)
 {
-	struct run *run = w->arg;
+	struct run *run = c->w->arg;
 	struct tally tally;
 	checksum_set_free(&run->next);
 	run->next = run->running ? checksum_set_copy(*run->running) : NULL;
 	struct body *counted = tally_init(&tally, bytes, run->kinds, run->next);
-	enum err r = segment_send_body(g, a, w, b, put, counted, e);
+	enum err r = segment_send_body(g, a, c, counted, e);
 	if (r == ERR_OK)
-		take_values(a, w, run, &tally);
+		take_values(a, c->w, run, &tally);
 	tally_free(&tally);
 	return r;
 }
 
-static enum err send_bytes(struct engine *g, struct arena *a, struct segment_write *w,
-                           struct backend *b, struct backend_put *put, struct error *e)
+static enum err send_bytes(struct engine *g, struct arena *a, struct segment_copy *c,
+                           struct error *e)
 {
-	struct run *run = w->arg;
+	struct run *run = c->w->arg;
 	struct body *bytes;
 	enum err r = open_run(g, a, run, &bytes, e);
 	if (r != ERR_OK) {
-		put->source_failed = run->source_failed = true;
+		c->put.source_failed = run->source_failed = true;
 		return r;
 	}
-	r = is_computed(run) ? send_computed(g, a, w, b, put, bytes, e)
-	                     : segment_send_body(g, a, w, b, put, bytes, e);
+	r = is_computed(run) ? send_computed(g, a, c, bytes, e)
+	                     : segment_send_body(g, a, c, bytes, e);
 	/* ERR_CONFLICT: the intent is gone, see guard.h */
-	run->source_failed = put->source_failed && r != ERR_CONFLICT;
+	run->source_failed = c->put.source_failed && r != ERR_CONFLICT;
 	body_close(&bytes);
 	return r;
 }

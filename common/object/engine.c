@@ -68,7 +68,8 @@ static void consider_copies(const struct engine *g, const struct backend *b,
 	for (size_t i = 0; i < held->n_copies; i++)
 		consider_copy(g, b, held->copies[i].backend, c);
 	for (size_t i = 0; i < held->n_intents; i++)
-		consider_copy(g, b, str_of(held->intents[i].backend), c);
+		if (held->intents[i].backend)
+			consider_copy(g, b, str_of(held->intents[i].backend), c);
 }
 
 size_t engine_candidates(struct engine *g, uint64_t size, const struct engine_held *held,

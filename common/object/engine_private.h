@@ -20,7 +20,7 @@ struct engine {
 struct engine_held {
 	const struct store_copy *copies;
 	size_t n_copies;
-	const struct store_intent *intents; /* will be copies */
+	const struct store_intent *intents; /* will be copies; without a backend: not yet */
 	size_t n_intents;
 };
 

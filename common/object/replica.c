@@ -44,47 +44,46 @@ static int known_digest(const struct engine *g, const struct store_held *h,
 	return etag_to_md5(h->etag, value) ? CHECKSUM_MD5 : -1;
 }
 
-static enum err send_verified(struct engine *g, struct arena *a, struct segment_write *w,
-                              struct backend *b, struct backend_put *put, struct body *bytes,
-                              struct error *e)
+static enum err send_verified(struct engine *g, struct arena *a, struct segment_copy *c,
+                              struct body *bytes, struct error *e)
 {
-	struct replica *p = w->arg;
+	struct replica *p = c->w->arg;
 	uint8_t want[CHECKSUM_MAX];
 	int kind = known_digest(g, p->r->segment, want);
 	struct tally tally;
 	if (kind < 0)
-		return segment_send_body(g, a, w, b, put, bytes, e);
+		return segment_send_body(g, a, c, bytes, e);
 	struct body *counted = tally_init(&tally, bytes, CHECKSUM_BIT(kind), NULL);
-	enum err r = segment_send_body(g, a, w, b, put, counted, e);
+	enum err r = segment_send_body(g, a, c, counted, e);
 	tally_final(&tally);
 	/* Also when the backend has refused it for that. */
 	if (tally.n == p->segment.size &&
 	    memcmp(tally_value(&tally, (enum checksum_kind)kind), want,
 	           checksum_size((enum checksum_kind)kind)) != 0) {
 		r = mismatch(p, e);
-		put->source_failed = true;
+		c->put.source_failed = true;
 	}
 	tally_free(&tally);
 	return r;
 }
 
-static enum err send_replica(struct engine *g, struct arena *a, struct segment_write *w,
-                             struct backend *b, struct backend_put *put, struct error *e)
+static enum err send_replica(struct engine *g, struct arena *a, struct segment_copy *c,
+                             struct error *e)
 {
-	struct replica *p = w->arg;
+	struct replica *p = c->w->arg;
 	struct body *bytes;
 	const char *source;
 	p->r->source_failed = false;
 	enum err r = engine_read(g, a, &p->version, 0, p->segment.size ? p->segment.size - 1 : 0,
 	                         &bytes, &source, e);
 	if (r != ERR_OK) {
-		put->source_failed = p->r->source_failed = true;
+		c->put.source_failed = p->r->source_failed = true;
 		return r;
 	}
 	if (*source) /* nothing need be read of an empty one */
 		p->r->source = source;
-	r = send_verified(g, a, w, b, put, bytes, e);
-	p->r->source_failed = put->source_failed && r != ERR_CONFLICT; /* see guard.h */
+	r = send_verified(g, a, c, bytes, e);
+	p->r->source_failed = c->put.source_failed && r != ERR_CONFLICT; /* see guard.h */
 	body_close(&bytes);
 	return r;
 }
@@ -102,7 +101,7 @@ static enum err commit(struct engine *g, struct segment_write *w, struct error *
 {
 	const struct engine_replica *r = ((struct replica *)w->arg)->r;
 	stop_point("replica-sent");
-	return store_copy_add(g->store, r->segment->id, w->intent, r->from, r->reason, e);
+	return store_copy_add(g->store, r->segment->id, w->intents, r->from, r->reason, e);
 }
 
 static enum err copy_from(struct engine *g, struct arena *a, struct engine_replica *r,

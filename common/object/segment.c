@@ -21,6 +21,7 @@
 #include "object/guard.h"
 #include "object/key.h"
 #include "observe/metrics.h"
+#include "rt/sync.h"
 #include "rt/task.h"
 
 /* Version of the format of x-amz-meta-s3o-*. */
@@ -81,8 +82,9 @@ static enum err digest_spool(struct spool *s, enum digest_kind kind, char *hex, 
 
 /* What a segment says about itself, so that a catalogue can be rebuilt from the
  * backends alone. */
-void segment_describe(struct arena *a, const struct segment_write *w, struct backend_put *put)
+void segment_describe(struct arena *a, struct segment_copy *c)
 {
+	const struct segment_write *w = c->w;
 	struct str_pair *m = ARENA_ARRAY(a, struct str_pair, 6);
 	size_t n = 0;
 	m[n++] = (struct str_pair){STR("s3o-format"), STR(SELF_FORMAT)};
@@ -92,76 +94,68 @@ void segment_describe(struct arena *a, const struct segment_write *w, struct bac
 	                           str_of(arena_printf(a, "%llu", (unsigned long long)w->s.size))};
 	if (w->s.sha256.n)
 		m[n++] = (struct str_pair){STR("s3o-sha256"), w->s.sha256};
-	put->metadata = m;
-	put->n_metadata = n;
-	put->content_type = w->content_type;
+	c->put.metadata = m;
+	c->put.n_metadata = n;
+	c->put.content_type = w->content_type;
 }
 
-/* Ends an intent whose bytes must not stay; sent_any: some may have reached the backend.
- * Not to be left half-done when the client goes away at this moment. */
-static void give_up(struct engine *g, const struct segment_write *w, bool sent_any)
+/* Ends the intent of a copy whose bytes must not stay. Not to be left half-done when the
+ * client goes away at this moment. */
+static void give_up(struct engine *g, const struct segment_copy *c)
 {
 	task_shield();
-	if (sent_any)
-		store_abandon(g->store, w->intent, w->orphan, true);
+	if (c->put.sent_any)
+		store_abandon(g->store, c->intent, c->w->orphan, true);
 	else
-		store_cancel(g->store, w->intent);
+		store_cancel(g->store, c->intent);
 	task_unshield();
 }
 
-/* Those that were sent completely. */
-static void give_up_sent(struct engine *g, struct segment_write *w)
-{
-	task_shield();
-	for (size_t i = 0; i < w->s.n_intents; i++)
-		store_abandon(g->store, &w->s.intents[i], w->orphan, false);
-	task_unshield();
-	w->s.n_intents = 0;
-}
-
-enum err segment_send_body(struct engine *g, struct arena *a, struct segment_write *w,
-                           struct backend *b, struct backend_put *put, struct body *body,
-                           struct error *e)
+enum err segment_send_body(struct engine *g, struct arena *a, struct segment_copy *c,
+                           struct body *body, struct error *e)
 {
 	struct guard guard;
-	put->sha256 = w->s.sha256;
-	segment_describe(a, w, put);
-	put->body = guard_init(&guard, body, g->store, w->intent);
-	return backend_put(b, a, put, e);
+	c->put.sha256 = c->w->s.sha256;
+	segment_describe(a, c);
+	c->put.body = guard_init(&guard, body, g->store, c->intent);
+	return backend_put(c->backend, a, &c->put, e);
 }
 
-enum err segment_send_spool(struct engine *g, struct arena *a, struct segment_write *w,
-                            struct backend *b, struct backend_put *put, struct error *e)
+enum err segment_send_spool(struct engine *g, struct arena *a, struct segment_copy *c,
+                            struct error *e)
 {
-	if (!w->s.sha256.n && backend_wants_sha256(b)) {
+	struct segment_write *w = c->w;
+	if (!w->s.sha256.n && backend_wants_sha256(c->backend)) {
 		char *hex = arena_alloc(a, SHA256_HEX_SIZE);
 		enum err r = digest_spool(w->spool, DIGEST_SHA256, hex, e);
 		if (r != ERR_OK) {
-			put->source_failed = true;
+			c->put.source_failed = true;
 			return r;
 		}
 		w->s.sha256 = str_of(hex);
 	}
 	struct body *bytes = spool_body(w->spool);
-	enum err r = segment_send_body(g, a, w, b, put, bytes, e);
+	enum err r = segment_send_body(g, a, c, bytes, e);
 	body_close(&bytes);
 	return r;
 }
 
-static enum err fill_etag(struct arena *a, struct segment_write *w, const struct backend_put *put,
-                          struct error *e)
+/* What is known of the bytes when they have been sent: each copy must agree with the first. */
+static enum err check_etag(struct arena *a, const struct segment_copy *c, struct error *e)
 {
-	if (w->s.etag.n && put->etag_md5[0] && !str_eq(w->s.etag, str_of(put->etag_md5)))
-		return err_set(e, ERR_PROTOCOL, "it has stored bytes with MD5 %s instead of %.*s",
-		               put->etag_md5, STR_FMT(w->s.etag));
-	if (w->s.etag.n || (!w->spool && !put->etag_md5[0]))
-		return ERR_OK;
-	char *hex = arena_alloc(a, 2 * MD5_SIZE + 1);
-	if (put->etag_md5[0])
-		memcpy(hex, put->etag_md5, 2 * MD5_SIZE + 1);
-	else if (digest_spool(w->spool, DIGEST_MD5, hex, e) != ERR_OK)
-		return e->code;
-	w->s.etag = str_of(hex);
+	struct segment_write *w = c->w;
+	struct str etag = arena_dup(a, str_of(c->put.etag_md5));
+	if (!etag.n && !w->s.etag.n && w->spool) {
+		char *hex = arena_alloc(a, 2 * MD5_SIZE + 1);
+		if (digest_spool(w->spool, DIGEST_MD5, hex, e) != ERR_OK)
+			return e->code;
+		etag = str_of(hex);
+	}
+	if (!w->s.etag.n)
+		w->s.etag = etag;
+	if (etag.n && !str_eq(w->s.etag, etag))
+		return err_set(e, ERR_PROTOCOL, "it has stored bytes with MD5 %.*s instead of %.*s",
+		               STR_FMT(etag), STR_FMT(w->s.etag));
 	return ERR_OK;
 }
 
@@ -191,28 +185,30 @@ static enum err commit(struct engine *g, struct segment_write *w, struct error *
 
 /* One backend. *stop: the result is final, another backend would not help. */
 static enum err send_copy(struct engine *g, struct arena *a, struct segment_write *w,
-                          struct backend *b, bool *stop, struct error *e)
+                          struct backend *b, struct store_intent *intent, bool *stop,
+                          struct error *e)
 {
-	*w->intent = (struct store_intent){
+	*intent = (struct store_intent){
 		.backend = b->name,
 		.backend_key = object_key(a, w->bucket, w->key, w->generation, w->part, w->attempt),
 		.size = w->s.size,
 		.landing = w->is_native ? backend_copy_landing(b, w->s.size) : 0,
 	};
-	enum err r = store_reserve(g->store, w->bucket, w->key, w->intent, e);
+	enum err r = store_reserve(g->store, w->bucket, w->key, intent, e);
 	if (r != ERR_OK) {
 		*stop = r != ERR_NO_SPACE && r != ERR_CONFLICT;
 		return r;
 	}
 	metrics_inc(METRIC_INTENTS_ENQUEUED, METRIC_NONE, METRIC_NONE, METRIC_NONE);
 
-	struct backend_put put = {.key = w->intent->backend_key};
-	r = w->send(g, a, w, b, &put, e);
+	struct segment_copy c = {
+		.w = w, .backend = b, .intent = intent, .put.key = intent->backend_key};
+	r = w->send(g, a, &c, e);
 	if (r == ERR_OK)
-		r = fill_etag(a, w, &put, e);
+		r = check_etag(a, &c, e);
 	if (r != ERR_OK) {
-		give_up(g, w, put.sent_any);
-		*stop = put.source_failed || r == ERR_CANCELED;
+		give_up(g, &c);
+		*stop = c.put.source_failed || r == ERR_CANCELED;
 	}
 	return r;
 }
@@ -251,54 +247,155 @@ static void note_failure(struct attempts *t, const struct segment_write *w, cons
                          const struct error *e)
 {
 	log_failure(w, b, e);
-	if (e->code == ERR_NO_SPACE)
+	if (e->code == ERR_NO_SPACE || e->code == ERR_CANCELED)
 		return;
 	t->worst = *e;
 	t->failed[t->n_failed++] = b->index;
 }
 
-/* One more copy, on the best backend that takes it. */
-static enum err write_copy(struct engine *g, struct arena *a, struct segment_write *w,
-                           struct attempts *t, struct error *e)
+/* The best backend for one more copy that was not tried, or NULL. *e becomes why none takes
+ * bytes at all. Asked again after each attempt: others may have changed what is best. */
+static struct backend *next_backend(struct engine *g, const struct segment_write *w,
+                                    const struct attempts *t, struct error *e)
 {
 	struct engine_held held = w->held;
-	held.intents = w->s.intents;
-	held.n_intents = w->s.n_intents;
+	held.intents = w->intents;
+	held.n_intents = (size_t)w->copies;
 	size_t n = engine_candidates(g, w->s.size, &held, t->c);
-	/* stays when none is eligible, or none accepted */
-	enum err r = engine_none_eligible(g, w->s.size, t->c, "no backend may take the object", e);
-	for (size_t i = 0; i < n && !t->stop; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct backend *b = g->backends->list[t->c[i].index];
-		if (t->tried[b->index] || (w->accepts && !w->accepts(w, b, &t->c[i])))
-			continue;
+		if (!t->tried[b->index] && (!w->accepts || w->accepts(w, b, &t->c[i])))
+			return b;
+	}
+	engine_none_eligible(g, w->s.size, t->c, "no backend may take the object", e);
+	return NULL;
+}
+
+static enum err write_copy(struct engine *g, struct arena *a, struct segment_write *w,
+                           struct attempts *t, struct store_intent *intent, struct error *e)
+{
+	struct error none;
+	struct backend *b = next_backend(g, w, t, e);
+	enum err r = b ? ERR_OK : e->code;
+	for (; b; b = t->stop ? NULL : next_backend(g, w, t, &none)) {
 		t->tried[b->index] = true;
-		r = send_copy(g, a, w, b, &t->stop, e);
+		r = send_copy(g, a, w, b, intent, &t->stop, e);
 		if (r == ERR_OK)
-			return ERR_OK;
+			break;
+		intent->backend = NULL;
 		note_failure(t, w, b, e);
 	}
 	return r;
 }
 
+/* --- several copies at once ---------------------------------------------------- */
+
+/* A task that makes one. */
+struct writer {
+	struct engine *g;
+	struct arena *a;
+	struct segment_write *w;
+	struct attempts *t;
+	struct store_intent *intent;
+	struct task *task; /* NULL: it has ended */
+	enum err r;
+	struct error e;
+};
+
+static void writer_main(void *arg)
+{
+	struct writer *c = arg;
+	c->r = write_copy(c->g, c->a, c->w, c->t, c->intent, &c->e);
+	c->task = NULL;
+}
+
+static const struct writer *first_failed(const struct writer *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].task && all[i].r != ERR_OK)
+			return &all[i];
+	return NULL;
+}
+
+static void cancel_all(const struct writer *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i].task)
+			task_cancel(all[i].task);
+}
+
+/* One that fails, or a cancelled request, ends the others. */
+static enum err write_at_once(struct engine *g, struct arena *a, struct segment_write *w,
+                              struct attempts *t, struct error *e)
+{
+	size_t n = (size_t)w->copies;
+	struct writer *all = ARENA_ARRAY(a, struct writer, n);
+	struct wait_group group = {0};
+	enum err r = ERR_OK;
+	for (size_t i = 0; i < n && r == ERR_OK; i++) {
+		all[i] = (struct writer){.g = g, .a = a, .w = w, .t = t, .intent = &w->intents[i]};
+		if (wait_group_spawn(&group, "copy", writer_main, &all[i], &all[i].task) < 0)
+			r = err_set(e, ERR_IO, "no task for a copy");
+	}
+	while (r == ERR_OK && group.running > 0 && !first_failed(all, n))
+		if (notify_wait(&group.changed, CLOCK_NEVER) < 0)
+			r = err_set(e, ERR_CANCELED, "cancelled");
+	const struct writer *failed = first_failed(all, n);
+	if (r == ERR_OK && failed) {
+		*e = failed->e;
+		r = failed->r;
+	}
+	bool stop = t->stop || r == ERR_CANCELED;
+	if (r != ERR_OK)
+		cancel_all(all, n);
+	wait_group_wait(&group, 0);
+	t->stop = stop; /* not because the others were cancelled */
+	return r;
+}
+
+static enum err write_one_by_one(struct engine *g, struct arena *a, struct segment_write *w,
+                                 struct attempts *t, struct error *e)
+{
+	enum err r = ERR_OK;
+	for (int i = 0; r == ERR_OK && i < w->copies; i++)
+		r = write_copy(g, a, w, t, &w->intents[i], e);
+	return r;
+}
+
+/* Those that were sent completely before another failed. */
+static void give_up_sent(struct engine *g, const struct segment_write *w)
+{
+	task_shield();
+	for (int i = 0; i < w->copies; i++)
+		if (w->intents[i].backend)
+			store_abandon(g->store, &w->intents[i], w->orphan, false);
+	task_unshield();
+}
+
 static enum err write_copies(struct engine *g, struct arena *a, struct segment_write *w,
                              struct attempts *t, struct error *e)
 {
-	enum err r = ERR_OK;
-	while (r == ERR_OK && w->s.n_intents < (size_t)w->copies) {
-		w->intent = &w->intents[w->s.n_intents];
-		r = write_copy(g, a, w, t, e);
-		if (r == ERR_OK && w->s.n_intents++ == 0)
-			w->backend = w->intent->backend;
-	}
-	if (r != ERR_OK)
+	memset(w->intents, 0, (size_t)w->copies * sizeof *w->intents);
+	enum err r = w->spool && w->copies > 1 ? write_at_once(g, a, w, t, e)
+	                                       : write_one_by_one(g, a, w, t, e);
+	if (r != ERR_OK) {
 		give_up_sent(g, w);
-	return r;
+		return r;
+	}
+	w->s.n_intents = (size_t)w->copies;
+	w->backend = w->intents[0].backend;
+	return ERR_OK;
+}
+
+static const char *last_backend(const struct segment_write *w)
+{
+	return w->intents[w->copies - 1].backend;
 }
 
 static void commit_failed(struct engine *g, struct arena *a, struct segment_write *w,
                           struct attempts *t, const struct error *e)
 {
-	struct backend *b = backend_by_name(g->backends, str_of(w->intent->backend));
+	struct backend *b = backend_by_name(g->backends, str_of(last_backend(w)));
 	note_failure(t, w, b, e);
 	t->stop = e->code != ERR_CONFLICT;
 	if (t->stop || w->copies == 1 || t->conflicts++ == CONFLICTS_MAX)
@@ -311,7 +408,7 @@ static void commit_failed(struct engine *g, struct arena *a, struct segment_writ
 static void count_failovers(struct engine *g, const struct segment_write *w,
                             const struct attempts *t)
 {
-	int success = backend_by_name(g->backends, str_of(w->intent->backend))->index;
+	int success = backend_by_name(g->backends, str_of(last_backend(w)))->index;
 	for (size_t i = 0; i < t->n_failed; i++)
 		metrics_inc(METRIC_WRITE_FAILOVER, w->metric, t->failed[i], success);
 }

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writing one segment, to one backend or several: reserve, send, and when all have it
- * commit; the next backend when one fails. All
- * writes are made of this: an object has one segment, a part is one, a copy has as many
- * as its source.
+ * commit; the next backend when one fails. All writes are made of this: an object has one
+ * segment, a part is one, a copy has as many as its source. The bytes of a spool go to all
+ * backends at once; others are read anew for each.
  */
 #ifndef OBJECT_SEGMENT_H
 #define OBJECT_SEGMENT_H
 
 #include "object/engine_private.h"
+
+struct segment_write;
+
+/* One of its copies, on the backend that is tried now. */
+struct segment_copy {
+	struct segment_write *w;
+	struct backend *backend;
+	const struct store_intent *intent;
+	struct backend_put put; /* the key is set */
+};
 
 struct segment_write {
 	struct str bucket, key;  /* of the object */
@@ -32,10 +42,10 @@ struct segment_write {
 	                const struct placement_candidate *c);
 	/* send lets the backend copy: bytes may appear for longer, see backend_copy_landing(). */
 	bool is_native;
-	/* Sends the bytes to put->key of the backend, with the metadata that *put has
-	 * already; may be called for several backends. w->intent is that of this one. */
-	enum err (*send)(struct engine *g, struct arena *a, struct segment_write *w,
-	                 struct backend *b, struct backend_put *put, struct error *e);
+	/* Sends the bytes to c->put.key of the backend; may be called for several backends,
+	 * of a spool also at once. */
+	enum err (*send)(struct engine *g, struct arena *a, struct segment_copy *c,
+	                 struct error *e);
 	/* Makes the segment visible; shielded from cancellation. NULL: the intents stay
 	 * open, and are the caller's. */
 	enum err (*commit)(struct engine *g, struct segment_write *w, struct error *e);
@@ -45,10 +55,10 @@ struct segment_write {
 	struct store_new_segment s;
 
 	/* out */
-	struct store_intent *intents, *intent; /* those of s, and that of the last copy */
-	const char *backend;                   /* of the first copy */
-	struct store_written written;          /* by the commit */
-	bool is_final;                         /* the error: another backend would not help */
+	struct store_intent *intents; /* those of s */
+	const char *backend;          /* of the first copy */
+	struct store_written written; /* by the commit */
+	bool is_final;                /* the error: another backend would not help */
 };
 
 /* Errors as of engine_put(). On success the bytes are on the backend, and committed if
@@ -59,14 +69,13 @@ enum err segment_write(struct engine *g, struct arena *a, struct segment_write *
 void segment_new_attempt(struct arena *a, struct segment_write *w);
 
 /* A callback to send a spool of w->s.size bytes. */
-enum err segment_send_spool(struct engine *g, struct arena *a, struct segment_write *w,
-                            struct backend *b, struct backend_put *put, struct error *e);
-/* Gives *put type and metadata; segment_send_body() does. */
-void segment_describe(struct arena *a, const struct segment_write *w, struct backend_put *put);
+enum err segment_send_spool(struct engine *g, struct arena *a, struct segment_copy *c,
+                            struct error *e);
+/* Gives c->put type and metadata; segment_send_body() does. */
+void segment_describe(struct arena *a, struct segment_copy *c);
 /* Sends a body as long as the intent is there. Does not close it. */
-enum err segment_send_body(struct engine *g, struct arena *a, struct segment_write *w,
-                           struct backend *b, struct backend_put *put, struct body *body,
-                           struct error *e);
+enum err segment_send_body(struct engine *g, struct arena *a, struct segment_copy *c,
+                           struct body *body, struct error *e);
 
 /* What became of a commit of these intents that ended with r: unknown outcomes are
  * settled, and on any error nothing stays. *written is set when only settling tells that

@@ -233,6 +233,58 @@ def test_acknowledged_copies_survive_a_backend(launch, directories):
     assert set(map(tuple, copies(o).values())) == {("accepts", "disk1")}
 
 
+def test_acknowledged_copies_are_written_at_once(launch):
+    """Each of two backends answers only when both have the bytes."""
+    both = threading.Barrier(2, timeout=20)
+
+    class Meeting(MemoryS3):
+        def put(self, path, length, read):
+            answer = super().put(path, length, read)
+            both.wait()
+            return answer
+    o = launch([Meeting("one"), Meeting("two")], {"replication": {"factor": 2, "ack": 2}},
+               workerd=False)
+    s3 = o.s3()
+    s3.put_object(Bucket="photos", Key="k", Body=b"x" * 3 * MIB)
+    upload_parts(s3, "parts", [5 * MIB, 10])
+    assert set(map(tuple, copies(o).values())) == {("one", "two")}
+
+
+class Stuck(MemoryS3):
+    """Reads the bytes and answers much later."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def put(self, path, length, read):
+        body = read(length)
+        self.entered.set()
+        self.go.wait(60)
+        self.stored[path] = body
+        return 200, b""
+
+
+def test_a_copy_that_fails_ends_the_others(launch):
+    """Nobody waits for a backend whose copy would not be enough; what it stores after all
+    is deleted."""
+    class Refusing(MemoryS3):
+        def put(self, path, length, read):
+            read(length)
+            stuck.entered.wait(20)
+            return self.error(503, "SlowDown")
+    stuck = Stuck("stuck")
+    o = launch([stuck, Refusing("refuses")], {"replication": {"factor": 2, "ack": 2}})
+    with pytest.raises(ClientError) as e:
+        o.s3().put_object(Bucket="photos", Key="k", Body=b"x" * 1000)
+    assert e.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert not stuck.go.is_set() and not copies(o)
+    stuck.go.set()
+    until(lambda: stuck.count() == 1, what="its bytes have arrived")
+    o.tidy_up()
+    assert stuck.count() == 0
+
+
 def test_a_damaged_copy_is_not_multiplied(launch, directories):
     o = launch(directories(3), {"replication": {"factor": 2}})
     s3 = o.s3()

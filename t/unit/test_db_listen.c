@@ -25,7 +25,8 @@ static void on_payload(struct str payload, void *arg)
 static void listening(const char *conninfo)
 {
 	struct heard h = {0};
-	struct db_listener *l = db_listen(conninfo, "Odd \"name\"", on_payload, &h);
+	struct db *d = db_new(&(struct db_options){.conninfo = conninfo});
+	struct db_listener *l = db_listen(d, "Odd \"name\"", on_payload, &h);
 	pg_until(h.connects == 1);
 	pg_text(conninfo, "SELECT pg_notify('Odd \"name\"', 'hello')");
 	pg_text(conninfo, "SELECT pg_notify('other', 'not for us')");
@@ -51,6 +52,17 @@ static void listening(const char *conninfo)
 	db_listener_free(&l);
 	ck_assert_ptr_null(l);
 	db_listener_free(&l);
+	/* The connection goes on; what is still told is for nobody. */
+	l = db_listen(d, "another", on_payload, &h);
+	pg_until(h.connects == 4);
+	pg_text(conninfo, "SELECT pg_notify('Odd \"name\"', 'late'), pg_notify('another', 'one')");
+	pg_until(h.payloads == 1004);
+	ck_assert_str_eq(h.last, "one");
+	db_listener_free(&l);
+	l = db_listen(d, "gone at once", on_payload, &h);
+	db_listener_free(&l);
+	db_free(&d);
+	ck_assert_int_eq(h.connects, 4);
 }
 
 START_TEST(test_listening)
@@ -62,10 +74,12 @@ END_TEST
 static void nobody_there(const char *conninfo)
 {
 	struct heard h = {0};
-	struct db_listener *l = db_listen(conninfo, "x", on_payload, &h);
+	struct db *d = db_new(&(struct db_options){.conninfo = conninfo});
+	struct db_listener *l = db_listen(d, "x", on_payload, &h);
 	task_sleep(200 * CLOCK_MS); /* some attempts; nothing to wait for */
 	ck_assert_int_eq(h.connects, 0);
 	db_listener_free(&l);
+	db_free(&d);
 }
 
 START_TEST(test_nobody_there)

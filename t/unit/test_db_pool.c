@@ -364,7 +364,7 @@ static void opened_when_wanted(const char *conninfo)
 	task_spawn("call", run_call, &call);
 	pg_until(pg_number(conninfo, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
 	ck_assert_uint_eq(count_ready(d), 1);
-	pg_until(clock_mono() - d->conns[0].first->sent >= 20 * CLOCK_MS);
+	pg_until(clock_mono() - d->conns[0].first->sent >= 60 * CLOCK_MS);
 	struct call behind = {.d = d};
 	task_spawn("behind", run_call, &behind);
 	pg_until(count_ready(d) == 3);
@@ -385,13 +385,13 @@ END_TEST
 static void opened_for_many(const char *conninfo)
 {
 	struct db *d = open_pool(conninfo, 2, 0);
-	struct call calls[8];
-	for (size_t i = 0; i < 8; i++) {
+	struct call calls[16];
+	for (size_t i = 0; i < 16; i++) {
 		calls[i] = (struct call){.d = d};
 		task_spawn("call", run_call, &calls[i]);
 	}
 	pg_until(count_ready(d) == 2);
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 16; i++)
 		pg_until(calls[i].done);
 	db_free(&d);
 }

@@ -134,8 +134,9 @@ run:
 check:
 	@packaging/deps test
 	@$(SAN) all unit-programs
+	@$(INNER) all
 	@$(SAN) lint
-	@t/run-all $(BUILD)/san
+	@S3O_SHIPPED_BUILD=$(abspath $(BUILD)) t/run-all $(BUILD)/san
 
 unit:
 	@$(SAN) unit-programs T='$(T)'

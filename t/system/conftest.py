@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from harness import clusters  # noqa: E402
 from harness.clients import MIB, make_file, make_tree  # noqa: E402
 from harness.endpoint import Endpoint  # noqa: E402
-from harness.orchestrator import BUCKETS, Orchestrator  # noqa: E402
+from harness.orchestrator import BUCKETS, BUILD, SHIPPED, Orchestrator  # noqa: E402
 from harness.service import TOKEN, Service  # noqa: E402
 from harness.storage import S3Server, disks  # noqa: E402
 
@@ -94,13 +94,16 @@ def inspect(o):
 def launch(postgres, workdir, directories, request):
     """launch(backends, extra) starts an Orchestrator, with hosts=2 and a twin (S3O_HOSTS=2:
     everywhere); all are stopped and checked at the end of the test. It has one child, which
-    costs less, unless the module has PROCESSES because it is about several."""
+    costs less, unless the module has PROCESSES because it is about several; and the programs
+    are those that users get, which start faster, unless the module is SANITIZED because it
+    has stop points or is about what happens inside. Systems of reuse always are."""
     started = []
     cluster = postgres
 
     def start(backends=None, extra=None, workerd=True, postgres=postgres, check=True,
               hosts=int(os.environ.get("S3O_HOSTS", "1")), **options):
         options.setdefault("processes", getattr(request.module, "PROCESSES", 1))
+        options.setdefault("build", BUILD if getattr(request.module, "SANITIZED", False) else SHIPPED)
         o = Orchestrator(f"{workdir}/o{len(started)}", postgres, backends or directories(), extra,
                          **options)
         if hosts > 1 and "database" not in options:

@@ -17,6 +17,7 @@ from harness.signing import Signer
 from harness.wait import until
 from harness.wire import Wire
 
+SANITIZED = True
 PROCESSES = 2  # of the systems launched here: children are killed, or share limits
 
 # Intents of killed writers are given up soon, so that a test can wait for it.

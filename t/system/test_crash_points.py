@@ -10,6 +10,7 @@ import pytest
 from harness.uploads import Upload
 from harness.wait import until
 
+SANITIZED = True
 PROCESSES = 2  # of the systems launched here: children are killed, or share limits
 
 N = 12

@@ -23,8 +23,17 @@ def age(o, days, key, generation="%"):
           " WHERE object_name LIKE %s AND generation LIKE %s", days, key, generation)
 
 
+def rest(o):
+    """Until nobody walks; the first walk is at start."""
+    until(lambda: o.sql("SELECT 1 FROM job_health WHERE name = 'lifecycle'"), what="it has walked")
+    until(lambda: [j for j in o.status()["workerd"]["jobs"]
+                   if j["name"] == "lifecycle" and j["state"] == "waiting"], what="it rests")
+
+
 def walk(o):
     """One walk through all buckets, from its beginning to its end."""
+    rest(o)
+
     def walks():
         return sum(n for name, n in o.metrics(o.worker_port).items()
                    if name.startswith("s3o_lifecycle_runs_total"))
@@ -267,6 +276,7 @@ def test_what_is_locked_is_left_to_the_next_walk(launch):
     kept from being dealt with, and it is told."""
     o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
         {"prefix": "documents/", "expiration_days": 1}, {"prefix": "photos/", "expiration_days": 1}]}})
+    rest(o)
     put(o, "x", bucket="documents")
     put(o, "a", "b", "c")
     age(o, 30, "%")
@@ -290,6 +300,7 @@ def test_a_bucket_is_left_after_some_failures(launch):
     """It does not take the time of a lock for each of its keys."""
     o = launch(extra={"lifecycle": {"batch_size": 1, "rules": [
         {"prefix": "documents/", "expiration_days": 1}]}})
+    rest(o)
     put(o, *"abcdef", bucket="documents")
     age(o, 30, "%")
     o.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"

@@ -14,6 +14,8 @@ from harness.storage import S3Backend
 from harness.uploads import Upload
 from harness.wait import until
 
+SANITIZED = True
+
 AT_ONCE = {"reconcile": {"min_age": "0s", "orphan_age": "0s"}}
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

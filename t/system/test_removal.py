@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from harness.uploads import Upload
 from harness.wait import until
 
+SANITIZED = True
 PROCESSES = 2  # of the systems launched here: requests meet across children
 
 TOKEN = "let-me-in"

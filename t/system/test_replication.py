@@ -12,6 +12,8 @@ from harness.storage import S3Server, key_of_path
 from harness.uploads import Upload
 from harness.wait import until
 
+SANITIZED = True
+
 MIB = 1024 * 1024
 
 

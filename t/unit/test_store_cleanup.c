@@ -522,7 +522,7 @@ static void waking(const char *conninfo)
 	uint64_t moved;
 	struct store_intent i;
 	sf_open(&f, conninfo, "one");
-	struct db_listener *l = db_listen(conninfo, "s3o_jobs", on_wake, &h);
+	struct db_listener *l = db_listen(f.db, "s3o_jobs", on_wake, &h);
 	pg_until(h.connects == 1);
 	ck_assert_int_eq(sf_put(&f, "k", "a", 10), ERR_OK); /* nothing replaced */
 	for (int k = 0; k < 20; k++)

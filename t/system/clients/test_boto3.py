@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from harness.clients import KIB, MIB, assert_same, make_file, run
 
+# In bytes; by hand it is larger.
+LARGE = int(os.environ.get("S3O_LARGE_OBJECT", 256 * MIB))
 WHOLE = TransferConfig(multipart_threshold=5 * 1024 * MIB, use_threads=False)
 PARTS = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB,
                        max_concurrency=8)
@@ -44,8 +46,8 @@ def test_transfer_manager(endpoint, files, workdir, config):
     assert endpoint.keys() == [] and endpoint.uploads() == []
 
 
-def test_one_gib_in_one_piece(endpoint, workdir):
-    path = make_file(f"{workdir}/gib", 1024 * MIB)
+def test_a_large_object_in_one_piece(endpoint, workdir):
+    path = make_file(f"{workdir}/large", LARGE)
     move(endpoint.s3(), endpoint.bucket, path, workdir, WHOLE)
 
 

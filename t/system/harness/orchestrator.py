@@ -16,7 +16,9 @@ from .processes import children_of
 from .storage import ROOT
 from .wait import free_ports, until
 
+# With sanitizers and stop points; and the programs as users get them, when they are there.
 BUILD = os.environ.get("S3O_BUILD", f"{ROOT}/build/san")
+SHIPPED = os.environ.get("S3O_SHIPPED_BUILD", BUILD)
 
 BUCKETS = {
     "photos": ("photoskey", "photossecret"),
@@ -53,8 +55,9 @@ class Orchestrator:
     twin = None
 
     def __init__(self, directory, postgres, backends, extra=None, processes=2, database=None,
-                 scheme="http", client_certificate=None):
-        """client_certificate: files of it and its key."""
+                 scheme="http", client_certificate=None, build=BUILD):
+        """client_certificate: files of it and its key. build: the folder of the programs."""
+        self.build = build
         self.dir = str(directory)
         self.postgres = postgres
         self.backends = backends
@@ -93,7 +96,7 @@ class Orchestrator:
 
     def _spawn(self, program, env={}):
         log = open(f"{self.dir}/{program}.log", "ab")
-        process = subprocess.Popen([f"{BUILD}/{program}", "-config", self.config_file],
+        process = subprocess.Popen([f"{self.build}/{program}", "-config", self.config_file],
                                    stdout=log, stderr=log, cwd=self.dir, start_new_session=True,
                                    env={**os.environ, **SANITIZERS, **env})
         log.close()
@@ -113,6 +116,7 @@ class Orchestrator:
 
     def start_workerd(self, stop_at=None):
         """stop_at: the point where it dies (common/base/stop.h), perhaps before it is ready."""
+        assert not stop_at or self.build == BUILD, "the module is not SANITIZED"
         self.workerd = self._spawn("workerd", {"S3O_STOP_AT": stop_at} if stop_at else {})
         if stop_at:
             return
@@ -254,7 +258,7 @@ class Orchestrator:
     def adminctl(self, *args, check=True):
         if self.twin and args[0] == "reload":
             self.twin.adminctl(*args, check=check)
-        return subprocess.run([f"{BUILD}/adminctl", "-config", self.config_file, *args],
+        return subprocess.run([f"{self.build}/adminctl", "-config", self.config_file, *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               check=check, env={**os.environ, **SANITIZERS})
 

@@ -209,7 +209,8 @@ install: all man
 	install -d "$(DESTDIR)/etc/init.d" "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/share/man/man5" \
 		"$(DESTDIR)$(PREFIX)/share/man/man7" "$(DESTDIR)$(PREFIX)/share/man/man8" \
 		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
-		"$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples"
+		"$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples" \
+		"$(DESTDIR)$(PREFIX)/share/s3-orchestrator/prometheus"
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) "$(DESTDIR)$(PREFIX)/sbin"
 	install -m 644 $(wildcard man/*.7) "$(DESTDIR)$(PREFIX)/share/man/man7"
 	install -m 644 $(wildcard man/*.8) "$(DESTDIR)$(PREFIX)/share/man/man8"
@@ -219,6 +220,7 @@ install: all man
 	install -m 644 README.md CHANGELOG.md LICENSE "$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator"
 	$(call init_script,proxyd,PROXYD_OPTS,,S3 front end of s3-orchestrator)
 	$(call init_script,workerd,WORKERD_OPTS, proxyd,background jobs of s3-orchestrator)
+	install -m 644 etc/alerts.yml "$(DESTDIR)$(PREFIX)/share/s3-orchestrator/prometheus"
 	install -m 644 etc/*.yaml "$(DESTDIR)$(PREFIX)/share/doc/s3-orchestrator/examples"
 
 clean:

@@ -97,6 +97,11 @@ void keys_free(struct keys **kp)
 	free(k);
 }
 
+bool keys_are_known(const struct keys *k)
+{
+	return k->arena != NULL;
+}
+
 bool keys_is_disabled(const struct keys *k, struct str id)
 {
 	for (size_t i = 0; i < k->n; i++)

@@ -20,6 +20,8 @@ struct keys *keys_new(struct store *s, struct db *db);
 /* Parks until its task has left. */
 void keys_free(struct keys **k);
 
+/* False until they have been read: then nobody can tell who is to be refused. */
+bool keys_are_known(const struct keys *k);
 bool keys_is_disabled(const struct keys *k, struct str id);
 
 #endif

@@ -44,6 +44,13 @@ enum err err_set(struct error *e, enum err code, const char *fmt, ...)
 	return code;
 }
 
+enum err err_at(struct error *e, const char *where)
+{
+	struct error why = *e;
+
+	return err_set(e, why.code, "%s: %s", where, why.text);
+}
+
 const char *err_name(enum err code)
 {
 	switch (code) {

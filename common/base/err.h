@@ -42,6 +42,9 @@ struct error {
 enum err err_set(struct error *e, enum err code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Puts "where: " before the text; returns the code. */
+enum err err_at(struct error *e, const char *where);
+
 /* The name of a code for logs, e.g. "no_space". Never NULL. */
 const char *err_name(enum err code);
 

@@ -30,7 +30,7 @@ static enum err mismatch(const struct replica *p, struct error *e)
 	log_error("replication", "copy is damaged", LOG_STR("request_id", p->r->request_id),
 	          LOG_S("backend", p->source.backend), LOG_S("bucket", h->bucket),
 	          LOG_S("key", h->key), LOG_S("backend_key", p->source.backend_key));
-	return err_set(e, ERR_PROTOCOL, "the copy on %.*s is damaged", STR_FMT(p->source.backend));
+	return err_set(e, ERR_PROTOCOL, "the copy is damaged");
 }
 
 /* What the bytes are compared with; -1: nothing is known, or it is not wanted. */
@@ -78,14 +78,14 @@ static enum err send_replica(struct engine *g, struct arena *a, struct segment_c
 	                         &bytes, &source, e);
 	if (r != ERR_OK) {
 		c->put.source_failed = p->r->source_failed = true;
-		return r;
+		return err_at(e, p->r->source);
 	}
 	if (*source) /* nothing need be read of an empty one */
 		p->r->source = source;
 	r = send_verified(g, a, c, bytes, e);
 	p->r->source_failed = c->put.source_failed && r != ERR_CONFLICT; /* see guard.h */
 	body_close(&bytes);
-	return r;
+	return p->r->source_failed && r != ERR_OK ? err_at(e, p->r->source) : r;
 }
 
 static bool accepts(const struct segment_write *w, const struct backend *b,

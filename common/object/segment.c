@@ -206,6 +206,8 @@ static enum err send_copy(struct engine *g, struct arena *a, struct segment_writ
 	r = w->send(g, a, &c, e);
 	if (r == ERR_OK)
 		r = check_etag(a, &c, e);
+	if (r != ERR_OK && r != ERR_CANCELED && !c.put.source_failed)
+		err_at(e, b->name);
 	if (r != ERR_OK) {
 		give_up(g, &c);
 		*stop = c.put.source_failed || r == ERR_CANCELED;

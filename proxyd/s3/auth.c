@@ -30,6 +30,15 @@ static const struct config_credential *find_key(struct s3_call *c)
 	return found;
 }
 
+/* Who has shown a valid key may have been disabled. */
+static enum s3_error check_known(const struct s3_call *c, const char **why)
+{
+	if (!c->credential || keys_are_known(c->server->keys))
+		return S3_OK;
+	*why = "The database has not told yet which keys are disabled.";
+	return S3_SERVICE_UNAVAILABLE;
+}
+
 static enum s3_error check_signature(struct s3_call *c, const char **why)
 {
 	const struct config_credential *credential = find_key(c);
@@ -54,6 +63,8 @@ bool s3_authenticate_form(struct s3_call *c, const struct sigv4_post *p)
 {
 	const char *why = NULL;
 	enum s3_error r = check_post(c, p, &why);
+	if (r == S3_OK)
+		r = check_known(c, &why);
 	if (r == S3_OK)
 		return true;
 	s3_fail(c, r, why);
@@ -121,6 +132,8 @@ bool s3_authenticate(struct s3_call *c)
 		why = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming form or a "
 		      "SHA-256 in hex";
 	}
+	if (r == S3_OK)
+		r = check_known(c, &why);
 	if (r == S3_OK)
 		return true;
 	s3_fail(c, r, why);

@@ -23,9 +23,10 @@ FROM job_health ORDER BY name;
 
 -- --- jobs that were asked for ------------------------------------------------
 
--- No row: there is one of that kind and target already.
+-- No row: there is one of that kind and target already. What ended long ago goes.
 -- name: request_add
 -- columns: id
+WITH old AS (DELETE FROM jobs WHERE finished_at < now() - interval '90 days')
 INSERT INTO jobs (kind, target, params) VALUES ($1, $2, $3)
 ON CONFLICT (kind, target) WHERE state IN ('requested', 'running') DO NOTHING
 RETURNING job_id AS id;

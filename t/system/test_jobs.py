@@ -73,3 +73,14 @@ def test_a_drain_that_nobody_runs_yet(launch, directories):
     assert (job["state"], job["owner"], job["started_at"]) == ("requested", None, None)
     o.start_workerd()
     until(lambda: told(o, "jobs", "drain", "-state", "done")["jobs"], 30)
+
+
+def test_jobs_of_long_ago_go(launch, directories):
+    """When another is asked for."""
+    o = launch(directories(1))
+    for days in 91, 89:
+        o.sql("INSERT INTO jobs (kind, target, state, finished_at) VALUES"
+              " ('odd', %s, 'done', now() - %s * interval '1 day')", str(days), days)
+    o.adminctl("reconcile")
+    assert [(j["kind"], j["target"]) for j in told(o, "jobs")["jobs"]] == [
+        ("reconcile", "disk1"), ("odd", "89")]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Access keys: drawing them, and refusing one at once, everywhere."""
 import json
+import os
 import re
+import signal
 
 import pytest
 import requests
@@ -103,8 +105,14 @@ def test_when_nobody_notifies(own_postgres, launch):
     own_postgres.stop()
     until(lambda: answers(o, "docskey", "docssecret", "documents") == {503}, 30, "it is away")
     assert answers(o) == {403}
+    # A new child, which has never heard of it, answers nobody.
+    child, = o.children()
+    os.kill(child, signal.SIGKILL)
+    until(lambda: o.children() not in ([], [child]), 30, "there is another")
+    until(lambda: answers(o) == {503}, 30, "it serves")
     own_postgres.start()
-    until(lambda: answers(o, "docskey", "docssecret", "documents") == {404}, 60, "it is back")
+    assert until(lambda: answers(o) - {503}, 60, "it is back") == {403}
+    until(lambda: answers(o, "docskey", "docssecret", "documents") == {404}, 60)
     # workerd may need longer to notice, and says so
     until(lambda: o.adminctl("key", "enable", "photoskey", check=False).returncode == 0, 60)
     until(lambda: answers(o) == {200}, 20)

@@ -38,13 +38,8 @@ def walk(o):
         return sum(n for name, n in o.metrics(o.worker_port).items()
                    if name.startswith("s3o_lifecycle_runs_total"))
     before = walks()
-
-    def step():
-        if walks() > before:
-            return True
-        o.adminctl("run", "lifecycle")
-        return walks() > before
-    until(step, 60, "the walk is over")
+    o.adminctl("run", "lifecycle")
+    until(lambda: walks() > before, 60, "the walk is over")
 
 
 def keys(o, bucket="photos"):

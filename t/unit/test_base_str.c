@@ -151,6 +151,8 @@ START_TEST(error_text)
 	ck_assert_int_eq(err_set(&e, ERR_NO_SPACE, "backend %s: %d", "b2", 7), ERR_NO_SPACE);
 	ck_assert_int_eq(e.code, ERR_NO_SPACE);
 	ck_assert_str_eq(e.text, "backend b2: 7");
+	ck_assert_int_eq(err_at(&e, "write"), ERR_NO_SPACE);
+	ck_assert_str_eq(e.text, "write: backend b2: 7");
 	ck_assert_int_eq(err_set(NULL, ERR_IO, "nobody listens"), ERR_IO);
 	err_set(&e, ERR_IO, "%s",
 	        "a\xff"

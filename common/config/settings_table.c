@@ -266,7 +266,8 @@ static const struct setting backend_settings[] = {
 	{BACKEND("disable_checksum", BOOL, disable_checksum), ACTIVE, .fallback = "false",
          .prose = "Send no integrity checksum headers or trailers. There are none in any case."},
 	{BACKEND("strip_sdk_headers", BOOL, strip_sdk_headers), ACTIVE, .fallback = "false",
-         .prose = "Never send or sign headers and parameters that only SDKs add. None are in any case."},
+         .prose = "Never send or sign headers and parameters that only SDKs add. None are in any "
+                  "case."},
 	{BACKEND("quota_bytes", SIZE, quota_bytes), ACTIVE, .zero = ZERO_VALUE, NOT_NEGATIVE,
          .prose = "Bytes that may be stored. 0 sets no limit. Either all backends have a quota or "
                   "none."},

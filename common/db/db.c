@@ -31,9 +31,9 @@
 #define OPEN_TIMEOUT_DEFAULT (15 * CLOCK_SEC)
 
 /* When the first connection is not enough: most statements take less than a millisecond,
- * so that a few in a row are no reason, nor is one that is run for the first time, which
+ * so that some in a row are no reason, nor is one that is run for the first time, which
  * takes 20 ms; but nobody should queue behind a slow one. */
-#define CROWD_DEPTH 8
+#define CROWD_DEPTH 16
 #define CROWD_AGE   (50 * CLOCK_MS)
 
 const struct db_query *db_query(enum query q)

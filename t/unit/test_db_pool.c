@@ -385,13 +385,13 @@ END_TEST
 static void opened_for_many(const char *conninfo)
 {
 	struct db *d = open_pool(conninfo, 2, 0);
-	struct call calls[16];
-	for (size_t i = 0; i < 16; i++) {
+	struct call calls[32];
+	for (size_t i = 0; i < 32; i++) {
 		calls[i] = (struct call){.d = d};
 		task_spawn("call", run_call, &calls[i]);
 	}
 	pg_until(count_ready(d) == 2);
-	for (size_t i = 0; i < 16; i++)
+	for (size_t i = 0; i < 32; i++)
 		pg_until(calls[i].done);
 	db_free(&d);
 }

@@ -141,6 +141,38 @@ static void post_usage_flush(struct http_call *c, struct str arg)
 	ctl_usage_reply(c, worker_usage_flush(c->server, &e), &e);
 }
 
+/* --- what this version has not ------------------------------------------------------ */
+
+/* Then it is off, unless somebody has turned it on in vain. */
+static bool is_in_vain(struct http_call *c, bool enabled)
+{
+	if (enabled)
+		admin_error(c, 501, "not supported by this version");
+	return enabled;
+}
+
+static void run_integrity(struct http_call *c, struct str arg)
+{
+	struct setup *s = setup_use(c->server);
+
+	(void)arg;
+	if (!is_in_vain(c, s->config->integrity.enabled))
+		admin_reply(c, 200,
+		            json_pack("{s:s, s:s}", "status", "skipped", "reason",
+		                      "integrity verification is not enabled"));
+	setup_drop(&s);
+}
+
+static void run_encryption(struct http_call *c, struct str arg)
+{
+	struct setup *s = setup_use(c->server);
+
+	(void)arg;
+	if (!is_in_vain(c, s->config->encryption.enabled))
+		admin_error(c, 400, "encryption not enabled");
+	setup_drop(&s);
+}
+
 static void handle_api(struct http_call *c, const struct config *config, bool control)
 {
 	static const struct admin_route routes[] = {
@@ -158,6 +190,11 @@ static void handle_api(struct http_call *c, const struct config *config, bool co
 		{"POST", "/admin/api/rebalance", run_rebalance, false},
 		{"POST", "/admin/api/reconcile", requested_reconcile, false},
 		{"POST", "/admin/api/sync", requested_sync, false},
+		{"POST", "/admin/api/scrub", run_integrity, false},
+		{"POST", "/admin/api/backfill-checksums", run_integrity, false},
+		{"POST", "/admin/api/encrypt-existing", run_encryption, false},
+		{"POST", "/admin/api/decrypt-existing", run_encryption, false},
+		{"POST", "/admin/api/rotate-encryption-key", run_encryption, false},
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},

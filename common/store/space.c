@@ -81,6 +81,13 @@ const struct store_space *store_space_hint(struct store *s, size_t *n)
 	return s->hint;
 }
 
+void space_reserved(struct store *s, const struct store_intent *i)
+{
+	for (size_t k = 0; k < s->n_hint; k++)
+		if (str_eq(s->hint[k].backend, str_of(i->backend)))
+			s->hint[k].reserved += i->size;
+}
+
 bool store_space_renew(struct store *s)
 {
 	int64_t now = rt_now();

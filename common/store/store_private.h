@@ -140,5 +140,7 @@ void live_remove(struct store *s, const struct store_intent *intent);
 
 /* Starts the first refresh. */
 void space_refresh(struct store *s);
+/* So that the writes of a second do not all go to what was the emptiest backend before. */
+void space_reserved(struct store *s, const struct store_intent *i);
 
 #endif

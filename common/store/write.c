@@ -76,10 +76,12 @@ enum err store_reserve(struct store *s, struct str bucket, struct str key, struc
 		r = reserve_once(s, bucket, key, i, true, &again, e);
 	if (r == ERR_OK && again)
 		r = err_set(e, ERR_CONFLICT, "backend %s: its slots are not complete", i->backend);
-	if (r == ERR_OK)
+	if (r == ERR_OK) {
 		live_add(s, i);
-	else if (r == ERR_DB_UNCERTAIN)
+		space_reserved(s, i);
+	} else if (r == ERR_DB_UNCERTAIN) {
 		store_cancel(s, i); /* or the space is taken until the reaper comes */
+	}
 	return r;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "proxyd/admin/admin.h"
 
+#include "config/config.h"
 #include "ctl/catalogue.h"
 #include "ctl/drains.h"
 #include "ctl/usage.h"
@@ -87,6 +88,20 @@ static void post_usage_flush(struct http_call *c, struct str arg)
 	ctl_usage_reply(c, r, &e);
 }
 
+/* This version has no cache, so none can be on. */
+static void ask_cache(struct http_call *c, struct str arg)
+{
+	const struct server *s = c->server;
+
+	(void)arg;
+	if (s->config->cache.enabled)
+		admin_error(c, 501, "not supported by this version");
+	else
+		admin_reply(c, 503,
+		            json_pack("{s:s, s:s}", "status", "disabled", "reason",
+		                      "object data cache is not enabled"));
+}
+
 void admin_handle(struct http_call *c, bool control)
 {
 	static const struct admin_route routes[] = {
@@ -100,8 +115,12 @@ void admin_handle(struct http_call *c, bool control)
 		{"GET", "/admin/api/log-level", get_log_level, false},
 		{"PUT", "/admin/api/log-level", put_log_level, false},
 		{"POST", "/admin/api/usage-flush", post_usage_flush, false},
+		{"GET", "/admin/api/cache", ask_cache, false},
+		{"POST", "/admin/api/cache/flush", ask_cache, false},
+		{"DELETE", "/admin/api/cache/keys/*", ask_cache, false},
+		{"DELETE", "/admin/api/cache/prefix", ask_cache, false},
 		ADMIN_CATALOGUE_ROUTES(ask_catalogue),
-		/* workerd's, whether this one of them knows them or not */
+		/* workerd's */
 		{"GET", "/admin/api/workers", admin_forward_workers, false},
 		{"POST", "/admin/api/workers/*/run", admin_forward, false},
 		{"DELETE", "/admin/api/backends/*", admin_forward, false},

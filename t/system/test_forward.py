@@ -48,6 +48,9 @@ def test_all_of_workerd_can_be_asked(admin):
             ("POST", "workers/nothing/run", 404), ("POST", "replicate", 200),
             ("GET", "over-replication", 200), ("POST", "over-replication", 200),
             ("POST", "rebalance?dry_run=true", 200), ("POST", "rebalance?dry_run=yes", 400),
+            ("POST", "scrub", 200), ("POST", "backfill-checksums?batch_size=5", 200),
+            ("POST", "encrypt-existing", 400), ("POST", "decrypt-existing", 400),
+            ("POST", "rotate-encryption-key", 400),
             ("DELETE", "backends/disk1?dry_run=true", 200), ("DELETE", "backends/nobody", 400)):
         here, there = (ask(o, method, path, port) for port in (o.port, o.worker_port))
         assert here.status_code == there.status_code == status, (path, here.text)
@@ -63,6 +66,29 @@ def test_all_of_workerd_can_be_asked(admin):
     assert ask(o, "POST", "rebalance", data=b"x" * 5000).status_code == 413
     shown = o.adminctl("-addr", f"127.0.0.1:{o.port}", "run", "cleanup_queue")
     assert "cleanup_queue" in shown.stdout
+
+
+CACHE = (("GET", "cache"), ("POST", "cache/flush"), ("DELETE", "cache/keys/photos%2Fk"),
+         ("DELETE", "cache/prefix?prefix=photos"))
+
+
+def test_what_is_turned_off_says_so(admin):
+    assert ask(admin, "POST", "scrub").json() == {
+        "status": "skipped", "reason": "integrity verification is not enabled"}
+    assert ask(admin, "POST", "encrypt-existing").json() == {"error": "encryption not enabled"}
+    for method, path in CACHE:
+        answer = ask(admin, method, path)
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "disabled", "reason": "object data cache is not enabled"}
+
+
+def test_what_is_turned_on_in_vain_says_so(launch):
+    o = launch(extra={"ui": {"admin_token": TOKEN["X-Admin-Token"]},
+                      "integrity": {"enabled": True}, "cache": {"enabled": True}})
+    for method, path in (*CACHE, ("POST", "scrub"), ("POST", "backfill-checksums")):
+        answer = ask(o, method, path)
+        assert answer.status_code == 501
+        assert answer.json() == {"error": "not supported by this version"}
 
 
 def test_without_a_token_nobody_is_asked(admin):

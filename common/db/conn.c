@@ -139,10 +139,11 @@ struct statement *conn_send(struct conn *c, int query, const char *const *values
 	return s;
 }
 
-/* Nobody waits for the answer but the listener. */
 void conn_listen(struct conn *c, struct db_listener *l)
 {
 	BUF_AUTO sql = {0};
+	if (!c->ready || c->broken)
+		return;
 	char *name = PQescapeIdentifier(c->pg.conn, l->channel, strlen(l->channel));
 	buf_printf(&sql, "LISTEN %s", name ? name : "");
 	buf_add_char(&sql, '\0');

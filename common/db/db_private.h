@@ -111,6 +111,8 @@ void conn_run(void *arg);
 struct statement *conn_send(struct conn *c, int query, const char *const *values);
 void statement_free(struct statement *s);
 
+/* Nobody waits for its answer but the listener. Nothing while there is no connection: it
+ * begins with LISTEN for all. */
 void conn_listen(struct conn *c, struct db_listener *l);
 
 /* A statement was not answered in time. One that may write is waiting behind others,

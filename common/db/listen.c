@@ -13,8 +13,7 @@
 void db_subscribe(struct db *d)
 {
 	for (struct db_listener *l = d->listeners; l; l = l->next)
-		if (d->conns->ready && !d->conns->broken)
-			conn_listen(d->conns, l);
+		conn_listen(d->conns, l);
 }
 
 void db_notified(struct db *d, const char *channel, const char *payload)
@@ -34,8 +33,7 @@ struct db_listener *db_listen(struct db *d, const char *channel,
 	l->arg = arg;
 	l->next = d->listeners;
 	d->listeners = l;
-	if (d->conns->ready && !d->conns->broken)
-		conn_listen(d->conns, l);
+	conn_listen(d->conns, l);
 	return l;
 }
 

@@ -278,7 +278,8 @@ enum err store_space(struct store *s, struct arena *a, struct store_space **out,
                      struct error *e);
 /* The last known space, refreshed in the background about once a second while
  * writes happen, and what this process has reserved since: a hint for placement;
- * store_reserve is what decides. Returned array belongs to the store, valid until the caller waits. */
+ * store_reserve is what decides. Returned array belongs to the store, valid until
+ * the caller waits. */
 const struct store_space *store_space_hint(struct store *s, size_t *n);
 /* Reads the hint anew, for who would be refused by the one that is known. Waits.
  * False: the database does not tell. */

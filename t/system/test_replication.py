@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Copies: as many as are wanted, where they are wanted, and no more."""
 import os
+import signal
 import threading
 
 import pytest
 import requests
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.memory_s3 import MemoryS3
 from harness.storage import S3Server, key_of_path
@@ -285,6 +286,25 @@ def test_a_copy_that_fails_ends_the_others(launch):
     until(lambda: stuck.count() == 1, what="its bytes have arrived")
     o.tidy_up()
     assert stuck.count() == 0
+
+
+def test_a_child_is_killed_while_copies_are_written(launch):
+    """Both have their intents before the first byte: what arrives after all is deleted."""
+    stuck = [Stuck("one"), Stuck("two")]
+    o = launch(stuck, {"replication": {"factor": 2, "ack": 2}})
+    writer = threading.Thread(target=lambda: pytest.raises(
+        BotoCoreError, o.s3().put_object, Bucket="photos", Key="k", Body=b"x" * 1000))
+    writer.start()
+    assert all(backend.entered.wait(30) for backend in stuck)
+    child, = o.children()
+    os.kill(child, signal.SIGKILL)
+    writer.join(30)
+    assert o.sql("SELECT count(*) FROM pending_objects") == [(2,)]
+    for backend in stuck:
+        backend.go.set()
+    until(lambda: [b.count() for b in stuck] == [1, 1], what="their bytes have arrived")
+    o.tidy_up()
+    assert not copies(o) and [b.count() for b in stuck] == [0, 0]
 
 
 def test_a_damaged_copy_is_not_multiplied(launch, directories):

@@ -109,18 +109,19 @@ static void show_backends(const json_t *proxyd)
 	json_decref(rows);
 }
 
-/* Why backends cannot be used, a line each. */
-static void show_faults(const json_t *proxyd)
+/* Why a daemon cannot use backends, a line each. */
+static void show_faults(const json_t *r, const char *daemon)
 {
 	size_t i;
 	json_t *row;
 
-	json_array_foreach(json_object_get(proxyd, "backends"), i, row)
+	json_array_foreach(json_object_get(json_object_get(r, daemon), "backends"), i, row)
 	{
 		const char *error = json_string_value(json_object_get(row, "error"));
 
 		if (error)
-			printf("%s: %s\n", json_string_value(json_object_get(row, "name")), error);
+			printf("%s: %s: %s\n", daemon,
+			       json_string_value(json_object_get(row, "name")), error);
 	}
 }
 
@@ -213,7 +214,8 @@ void show_status(const json_t *r)
 	show_daemons(r);
 	show_children(proxyd);
 	show_backends(proxyd);
-	show_faults(proxyd);
+	show_faults(r, "proxyd");
+	show_faults(r, "workerd");
 	show_limited_usage(json_object_get(proxyd, "backends") ? proxyd
 	                                                       : json_object_get(r, "workerd"));
 	show_queues_and_jobs(r);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "ctl/admin.h"
+#include "ctl/health.h"
 #include "ctl/usage.h"
 #include "db/db.h"
 #include "store/store.h"
@@ -70,6 +71,7 @@ static void add_backends(struct worker *w, json_t *status, struct arena *a)
 		const struct config_backend *b = &s->config->backends[i];
 		json_t *o = json_pack("{s:s}", "name", b->name);
 
+		ctl_health_add(o, s->backends.list[i]);
 		ctl_usage_add(o, b, usage ? &usage[i] : NULL);
 		json_array_append_new(list, o);
 	}

@@ -5,8 +5,8 @@
  * rest is what an operator needs most in that moment.
  */
 #include "base/clock.h"
-#include "backend/breaker.h"
 #include "config/config.h"
+#include "ctl/health.h"
 #include "ctl/usage.h"
 #include "net/http_server.h"
 #include "proxyd/admin/admin_private.h"
@@ -81,8 +81,6 @@ static void add_space(json_t *o, const struct store_space *p)
 
 static json_t *backend_json(const struct backend *b, const struct store_space *known)
 {
-	enum breaker_state state = b->breaker ? breaker_state(b->breaker) : BREAKER_CLOSED;
-	const char *fault = backend_fault(b);
 	json_t *o = json_pack("{s:s, s:s}", "name", b->name, "type",
 	                      b->config->type == BACKEND_S3 ? "s3" : "directory");
 
@@ -90,10 +88,7 @@ static json_t *backend_json(const struct backend *b, const struct store_space *k
 	                    number(known ? known->limit : b->config->quota_bytes));
 	if (known)
 		add_space(o, known);
-	json_object_set_new(o, "healthy", json_boolean(state == BREAKER_CLOSED && !fault));
-	if (fault)
-		json_object_set_new(o, "error", json_string(fault));
-	json_object_set_new(o, "breaker", json_string(breaker_state_name(state)));
+	ctl_health_add(o, b);
 	return o;
 }
 

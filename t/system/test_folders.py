@@ -17,8 +17,8 @@ from harness.wait import until
 QUICK = {"server": {"backend_timeout": "2s"}}
 
 
-def error_of(o, name):
-    backend, = [b for b in o.status()["proxyd"]["backends"] if b["name"] == name]
+def error_of(o, name, daemon="proxyd"):
+    backend, = [b for b in o.status()[daemon]["backends"] if b["name"] == name]
     assert backend["healthy"] == ("error" not in backend)
     return backend.get("error", "")
 
@@ -132,7 +132,7 @@ def test_a_lost_folder_is_replaced_on_purpose(launch, directories):
     os.mkdir(disk.path)
     with open(f"{disk.path}/s3o-folder", "w") as f:
         f.write(f"{folder}\n")
-    until(lambda: not error_of(o, "disk1"), 10)
+    until(lambda: not error_of(o, "disk1") and not error_of(o, "disk1", "workerd"), 10)
     put(o, "k2")
     o.s3().delete_object(Bucket="photos", Key="k")
     o.wait_clean()
@@ -144,7 +144,10 @@ def test_a_broken_folder_stops_nobody(launch, directories):
         pass
     o = launch(backends)
     assert "Not a directory" in until(lambda: error_of(o, "disk1"), 10)
-    assert f"disk1: path {backends[0].path}: Not a directory" in o.adminctl("status").stdout
+    until(lambda: error_of(o, "disk1", "workerd"), 10)
+    lines = o.adminctl("status").stdout.splitlines()
+    for daemon in ("proxyd", "workerd"):
+        assert f"{daemon}: disk1: path {backends[0].path}: Not a directory" in lines
     put(o, "k")
     assert backends[1].count() == 1
     assert o.adminctl("reload").returncode == 0

@@ -321,7 +321,8 @@ class Orchestrator:
         return self.sql("SELECT (SELECT count(*) FROM cleanup_queue) +"
                         " (SELECT count(*) FROM pending_objects)")[0][0] == 0
 
-    def wait_clean(self, seconds=60):
+    def wait_clean(self, seconds=90):
+        """A deletion that failed once is repeated after a minute."""
         until(self.is_clean, seconds, "the clean-up queue is empty")
 
     def tidy_up(self, seconds=60):

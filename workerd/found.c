@@ -59,7 +59,7 @@ static bool is_over(const struct comparison *c)
 static void failed(struct comparison *c, const char *what, struct str key, const struct error *e)
 {
 	if (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_CANCELED ||
-	    e->code == ERR_DB_BUSY) {
+	    e->code == ERR_DB_BUSY || e->code == ERR_DB_REFUSED) {
 		c->interrupted = *e;
 		return;
 	}

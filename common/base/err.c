@@ -96,6 +96,8 @@ const char *err_name(enum err code)
 		return "unavailable";
 	case ERR_DB_BUSY:
 		return "db_busy";
+	case ERR_DB_REFUSED:
+		return "db_refused";
 	case ERR_DB_UNCERTAIN:
 		return "db_uncertain";
 	}

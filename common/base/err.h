@@ -29,6 +29,7 @@ enum err {
 	ERR_UNSUPPORTED,  /* the backend cannot do this */
 	ERR_UNAVAILABLE,  /* database not reachable; nothing was changed */
 	ERR_DB_BUSY,      /* it is there, but had locks or the time run out; nothing was changed */
+	ERR_DB_REFUSED, /* it is there, but lacks a table, a function or a right; nothing was changed */
 	ERR_DB_UNCERTAIN, /* connection lost while committing: done or not done, unknown */
 };
 

@@ -62,6 +62,7 @@ struct db_param {
  * parameters (db_gen.h); they are copied. Errors:
  *   ERR_UNAVAILABLE   not sent, or refused before it could run; nothing happened
  *   ERR_DB_BUSY       rolled back: a lock was not to be had in time, or it took too long
+ *   ERR_DB_REFUSED    rolled back: e.g. a table, a function or the right to it is missing
  *   ERR_DB_UNCERTAIN  sent, connection lost or timed out: may have happened.
  *                     Statements marked read-only give ERR_UNAVAILABLE instead
  *   ERR_CANCELED      the task was cancelled; the answer is thrown away when it

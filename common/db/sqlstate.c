@@ -15,6 +15,7 @@ static const struct {
 } classes[] = {
 	{"0A000", {.code = ERR_UNAVAILABLE, .stale = true}},  /* cached plan's columns changed */
 	{"26000", {.code = ERR_UNAVAILABLE, .stale = true}},  /* no such prepared statement */
+	{"25P", {.code = ERR_UNAVAILABLE}},                   /* a transaction of ours was ended */
 	{"22", {.code = ERR_INVALID}},                        /* e.g. not UTF-8, out of range */
 	{"23505", {.code = ERR_CONFLICT}},                    /* unique */
 	{"23", {.code = ERR_INVALID}},                        /* other constraints */
@@ -27,7 +28,7 @@ static const struct {
 	{"57P", {.code = ERR_UNAVAILABLE, .counts = true}},   /* shutting down, starting up */
 	{"58", {.code = ERR_UNAVAILABLE, .counts = true}},    /* I/O of the server */
 	{"XX", {.code = ERR_UNAVAILABLE, .counts = true}},    /* internal, corrupted */
-	{"", {.code = ERR_UNAVAILABLE}},                      /* e.g. 42: another schema */
+	{"", {.code = ERR_DB_REFUSED}}, /* e.g. 42: another schema, no right */
 };
 
 struct pg_failure pg_failure(const PGresult *r)

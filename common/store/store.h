@@ -13,8 +13,8 @@
  * clean-up queue). If anything fails between, store_abandon or the reaper moves
  * the intent to the clean-up queue: an intent never becomes an object.
  *
- * Errors of every call: ERR_UNAVAILABLE and ERR_DB_BUSY (nothing happened),
- * ERR_CANCELED, and for calls that change something ERR_DB_UNCERTAIN. Calls of the
+ * Errors of every call: ERR_UNAVAILABLE, ERR_DB_BUSY and ERR_DB_REFUSED (nothing
+ * happened), ERR_CANCELED, and for calls that change something ERR_DB_UNCERTAIN. Calls of the
  * writing section are not ended by cancellation once they have begun. Keys are UTF-8
  * without NUL (else ERR_INVALID). Strings in results live in the arena that was given.
  *

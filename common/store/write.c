@@ -97,6 +97,7 @@ static void not_ended(const struct store_intent *i, const struct error *e)
  * because the intent still names them, but an operator should see it. */
 static void not_queued(const struct store_intent *i, const char *reason, const struct error *e)
 {
+	not_ended(i, e);
 	metrics_inc(METRIC_CLEANUP_ENQUEUE_FAILURES, metrics_backend(str_of(i->backend)),
 	            metrics_reason(str_of(reason)), METRIC_STAGE_ENQUEUE);
 	audit("store", "storage.OrphanEnqueueFailed",
@@ -159,7 +160,6 @@ static enum err abandon(struct store *s, const struct store_intent *i, const cha
 		count_resolved(resolution_of(*what), 1);
 		cleanup_queued(s, reason, *what == ABANDONED_QUEUED || *what == ABANDONED_LATE);
 	} else {
-		not_ended(i, e);
 		not_queued(i, reason, e);
 	}
 	db_result_free(&res);
@@ -183,8 +183,10 @@ enum err store_settle(struct store *s, const struct store_intent *intents, size_
 	struct store_written found;
 	struct error why;
 	if (abandon(s, &intents[0], "orphan_record_failed", 0, &what, &found, &why) != ERR_OK) {
-		for (size_t i = 1; i < n; i++)
+		for (size_t i = 1; i < n; i++) {
 			live_remove(s, &intents[i]);
+			not_queued(&intents[i], "orphan_record_failed", &why);
+		}
 		count_resolved(METRIC_INTENT_AMBIGUOUS, n);
 		return err_set(e, ERR_DB_UNCERTAIN, "commit: its outcome is unknown: %s", why.text);
 	}

@@ -68,6 +68,7 @@ static enum s3_error error_of(const struct error *e)
 	case ERR_CONFLICT:
 	case ERR_UNAVAILABLE:
 	case ERR_DB_BUSY:
+	case ERR_DB_REFUSED:
 		return S3_SERVICE_UNAVAILABLE;
 	default:
 		return S3_INTERNAL_ERROR;

@@ -116,6 +116,7 @@ void s3_fail_err(struct s3_call *c, const struct error *e, const char *fallback)
 		break;
 	case ERR_UNAVAILABLE:
 	case ERR_DB_BUSY:
+	case ERR_DB_REFUSED:
 	case ERR_DB_UNCERTAIN:
 		s3_fail(c, S3_SERVICE_UNAVAILABLE, outage_message(c));
 		break;

@@ -280,6 +280,64 @@ def test_a_pass_that_loses_the_database_is_no_success(launch, directories):
         connection.close()
 
 
+SERVICES = ("cleanup_queue", "pending_reaper", "multipart_cleanup", "rebalance", "replication",
+            "over_replication_cleanup", "lifecycle", "reconcile")
+
+
+def test_every_service_records_failure_and_success(launch, directories):
+    o = launch(directories(2), {"rebalance": {"enabled": True}, "reconcile": {"enabled": True},
+                                "replication": {"factor": 2}})
+    o.s3().put_bucket_lifecycle_configuration(Bucket="photos", LifecycleConfiguration={
+        "Rules": [{"ID": "r", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}]})
+
+    def run_all(result):
+        """Each twice, to that end."""
+        def ended():
+            missing = [s for s, n in ticks(result).items() if n < before[s] + 2]
+            for service in missing:
+                o.adminctl("run", service)
+            return not missing
+        before = ticks(result)
+        until(ended, 30, f"two passes: {result}")
+
+    def ticks(result):
+        m = o.metrics(o.worker_port)
+        return {s: m.get(f's3o_worker_ticks_total{{service="{s}",result="{result}"}}', 0)
+                for s in SERVICES}
+
+    def failures():
+        m = o.metrics(o.worker_port)
+        return {s: m[f's3o_worker_consecutive_failures{{service="{s}"}}'] for s in SERVICES}
+
+    def told():
+        return {w["name"]: w for w in json.loads(o.adminctl("workers", "--json").stdout)["workers"]
+                if w["name"] in SERVICES}
+
+    run_all("success")
+    assert failures() == dict.fromkeys(SERVICES, 0)
+    # Functions know tables, and connections know statements, by other than their names.
+    o.kill("workerd")
+    names = [("TABLE", t) for t in ("cleanup_queue", "pending_objects", "multipart_uploads",
+                                    "object_versions", "object_locations", "segments",
+                                    "replication_queue")]
+    names += [("VIEW", "backend_space")]
+    names += [("FUNCTION", f) for f, in o.sql("SELECT proname FROM pg_proc"
+                                              " WHERE pronamespace = 'public'::regnamespace")]
+    for kind, name in names:
+        o.sql(f"ALTER {kind} {name} RENAME TO away_{name}")
+    try:
+        o.start_workerd()
+        run_all("error")
+    finally:
+        for kind, name in names:
+            o.sql(f"ALTER {kind} away_{name} RENAME TO {name}")
+    assert min(failures().values()) >= 2
+    assert all("does not exist" in w["last_error"] for w in told().values())
+    run_all("success")
+    assert failures() == dict.fromkeys(SERVICES, 0)
+    assert all(w["last_success"] > w["last_failure"] for w in told().values())
+
+
 def test_a_database_that_goes_away_and_comes_back(own_postgres, launch):
     o = launch(postgres=own_postgres)
     health = f"http://127.0.0.1:{o.worker_port}/health"

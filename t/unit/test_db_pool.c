@@ -285,6 +285,24 @@ START_TEST(test_server_timeout)
 }
 END_TEST
 
+/* The database is there, but not as the statement expects it. */
+static void refused(const char *conninfo)
+{
+	struct db *d = open_pool(conninfo, 1, CLOCK_SEC);
+	pg_text(conninfo, "ALTER TABLE job_health RENAME TO away");
+	ck_assert_int_eq(record_job(d, "x"), ERR_DB_REFUSED);
+	ck_assert(db_is_healthy(d));
+	pg_text(conninfo, "ALTER TABLE away RENAME TO job_health");
+	ck_assert_int_eq(record_job(d, "x"), ERR_OK);
+	db_free(&d);
+}
+
+START_TEST(test_refused)
+{
+	pg_in_task(refused, pg_database("refused"));
+}
+END_TEST
+
 /* Statements of others ahead of it each used up their time: what nobody waits for any
  * more must not be executed when its turn comes. */
 static void late_write(const char *conninfo)
@@ -646,6 +664,7 @@ int main(void)
 	tcase_add_test(t, test_many);
 	tcase_add_test(t, test_large);
 	tcase_add_test(t, test_cancelled);
+	tcase_add_test(t, test_refused);
 	tcase_add_test(t, test_server_timeout);
 	tcase_add_test(t, test_late_write);
 	tcase_add_test(t, test_silent_server);

@@ -350,8 +350,13 @@ def test_a_database_over_tls(own_postgres, launch, directories, monkeypatch):
     monkeypatch.setenv("PGSSLROOTCERT", own_postgres.serve_tls())
     o = launch(directories(1), {"database": {"host": "localhost", "port": own_postgres.port,
                                              "ssl_mode": "verify-full"}}, postgres=own_postgres)
-    assert o.sql("SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-                 " WHERE datname = %s AND ssl", o.database)[0][0] >= 4
+
+    def connected(how):
+        return {name for name, in o.sql(
+            "SELECT application_name FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            f" WHERE datname = %s AND {how} AND application_name <> ''", o.database)}
+    until(lambda: connected("ssl") == {"proxyd", "workerd"}, 10)
+    assert not connected("NOT ssl")
     s3 = o.s3()
     keys = [f"{i:03}" + "k" * 900 for i in range(60)]  # a page that is many TLS records
     for key in keys:

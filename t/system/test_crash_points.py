@@ -248,5 +248,5 @@ def test_the_lock_goes_in_the_middle(launch, directories):
         killed += len(o.sql("SELECT pg_terminate_backend(pid) FROM pg_locks"
                             " WHERE locktype = 'advisory' AND objid = 1003 AND granted"))
     assert o.is_clean() and killed > 0
-    counts = deletions(o)
-    assert len(counts) == 80 and all(n == 1 for n in counts.values())
+    counts = until(lambda: len(deletions(o)) == 80 and deletions(o), 10, "all are logged")
+    assert all(n == 1 for n in counts.values())

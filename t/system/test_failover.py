@@ -29,8 +29,8 @@ def test_mixed_backends(launch, directories, radosgw, swift):
 
 
 def copy_elsewhere(o, key):
-    """Gives the object a second copy, on the second of two directories. Returns the
-    file of the first one."""
+    """Gives the object a second copy, on the second of two directories, which workerd
+    would remove when it starts because nobody wants it. Returns the file of the first one."""
     (segment, size), = o.sql("SELECT segment_id, size_bytes FROM segments"
                              " WHERE bucket = 'photos' AND object_name = %s", key)
     first, second = o.backends
@@ -59,7 +59,7 @@ def grow(file):
                          ids=["missing", "cut", "longer", "empty"])
 @pytest.mark.parametrize("size", [1000, 8 * MIB + 123], ids=["small", "large"])
 def test_a_damaged_copy_is_replaced_by_another(launch, directories, damage, size):
-    o = launch(directories(2))
+    o = launch(directories(2), workerd=False)
     s3 = o.s3()
     body = os.urandom(size)
     s3.put_object(Bucket="photos", Key="k", Body=body)
@@ -77,7 +77,7 @@ def test_a_damaged_copy_is_replaced_by_another(launch, directories, damage, size
 
 def test_a_copy_breaks_while_it_is_sent(launch, directories):
     """The client has got a part when the rest of the copy vanishes."""
-    o = launch(directories(2))
+    o = launch(directories(2), workerd=False)
     s3 = o.s3()
     body = os.urandom(64 * MIB)
     s3.put_object(Bucket="photos", Key="k", Body=body)

@@ -339,7 +339,7 @@ def test_deletions_go_on(launch, directories):
 def test_reads_pass_over_a_limit(launch, directories):
     first, second = directories(2)
     o = launch([limited(first, egress_byte_limit=1500), limited(second, egress_byte_limit=1000)],
-               NEVER)
+               NEVER, workerd=False)
     assert put(o, "k", 1000) == 200
     copy_elsewhere(o, "k")
     assert get(o, "k") == (200, 1000)
@@ -370,7 +370,8 @@ def test_what_the_refusal_says(launch, directories):
 def test_a_missing_copy_is_not_a_limit(launch, directories):
     """When one copy is damaged and only a limit protects the other one, that is an error."""
     first, second = directories(2)
-    o = launch([first, limited(second, egress_byte_limit=999)], NEVER, check=False)
+    o = launch([first, limited(second, egress_byte_limit=999)], NEVER, workerd=False,
+               check=False)
     assert put(o, "k", 1000) == 200
     os.unlink(copy_elsewhere(o, "k"))
     assert get(o, "k") == (502, "InternalError")

@@ -290,9 +290,9 @@ static void a_batch_that_fails_in_the_middle(const char *conninfo)
 		d[i] = (struct store_deletion){.key = str_of(arena_printf(f.a, "k%zu", i))};
 	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d, 60, &f.e), ERR_OK);
 	for (size_t i = 0; i < 60; i++)
-		ck_assert_int_eq(d[i].result.code, i < 50 ? ERR_OK : ERR_UNAVAILABLE);
+		ck_assert_int_eq(d[i].result.code, i < 50 ? ERR_OK : ERR_DB_REFUSED);
 	ck_assert_int_eq(pg_number(conninfo, "SELECT count(*) FROM object_versions"), 10);
-	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d + 50, 10, &f.e), ERR_UNAVAILABLE);
+	ck_assert_int_eq(store_delete(f.s, STR("bk"), STR_NULL, d + 50, 10, &f.e), ERR_DB_REFUSED);
 	pg_text(conninfo, "DROP FUNCTION refuse CASCADE");
 	pg_text(conninfo, "DELETE FROM object_versions");
 	sf_close(&f);

@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import threading
+import urllib.parse
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.memory_s3 import MemoryS3
 from harness.storage import S3Backend
 from harness.uploads import Upload
 from harness.wait import until
@@ -422,6 +424,32 @@ def test_at_the_interval(launch, radosgw):
     o = launch([ceph], settings(enabled=True, interval="1s"))
     put_beside(ceph, "photos/k")
     until(lambda: keys(o) == ["k"], 30)
+
+
+class Coming(MemoryS3):
+    """Its first object comes while it lists that it has none."""
+    lists = 0
+
+    def get(self, path):
+        if "list-type=2" not in path:
+            return super().get(path)
+        self.lists += 1
+        there = dict(self.stored)
+        if not there:
+            self.write()
+        return 200, ("<ListBucketResult><IsTruncated>false</IsTruncated>" + "".join(
+            f"<Contents><Key>{urllib.parse.unquote(p).removeprefix('/b/')}</Key>"
+            f"<Size>{len(body)}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+            "</Contents>" for p, body in there.items()) + "</ListBucketResult>").encode()
+
+
+def test_the_first_object_comes_meanwhile(launch):
+    backend = Coming("s")
+    o = launch([backend])
+    backend.write = lambda: o.s3().put_object(Bucket="photos", Key="k", Body=b"x")
+    assert reconcile(o) == {} and backend.lists == 2
+    assert read(o, "k") == b"x"
+    o.s3().delete_object(Bucket="photos", Key="k")
 
 
 def test_while_clients_write(launch, radosgw, directories):

@@ -262,13 +262,19 @@ static enum err compare(struct run *r, struct backend_list *l, struct error *e)
 	size_t n;
 	enum err err = load_rows(r, l, &rows, &n, e);
 
+	/* What came between the two looks is there at another one. */
+	if (err == ERR_OK && is_suspiciously_empty(r, l, n)) {
+		if (list_keys(r, l, &r->c.interrupted) != ERR_OK || r->c.fatal.code != ERR_OK)
+			return ERR_OK;
+		if (is_suspiciously_empty(r, l, n)) {
+			err_set(&r->c.fatal, ERR_PROTOCOL,
+			        "the backend lists nothing, the catalogue has copies there");
+			return ERR_OK;
+		}
+		err = load_rows(r, l, &rows, &n, e);
+	}
 	if (err != ERR_OK)
 		return err;
-	if (is_suspiciously_empty(r, l, n)) {
-		err_set(&r->c.fatal, ERR_PROTOCOL,
-		        "the backend lists nothing, the catalogue has copies there");
-		return ERR_OK;
-	}
 	bound(l, rows, n);
 	d.keys = ARENA_ARRAY(a, struct backend_info, l->n_items);
 	d.missing = ARENA_ARRAY(a, struct store_located, n);
